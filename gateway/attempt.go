@@ -1,0 +1,57 @@
+package gateway
+
+import "time"
+
+// Attempt is one request to a carrier: one TransactionID, one content, its
+// recipients. It is stored before the carrier is dialled, and dialled at once
+// after. It may be dialled again only while its outcome is unknown.
+type Attempt struct {
+	ID         ID // the TransactionID derives from it
+	MessageID  ID
+	Covers     []int // the deliveries it is for, by N
+	Round      int
+	Lane       string
+	Owner      string // the node that dials
+	Epoch      int64  // of the lease under which it was opened
+	Dials      int
+	OpenedAt   time.Time // of the newest dial
+	Outcome    Outcome   // empty while open
+	Code       string    // the carrier's StatusCode, HTTP code or a word of ours
+	CarrierKey string    // the MessageID the carrier gave; empty where it gave none
+	ClosedAt   time.Time
+}
+
+// Open tells whether the attempt has no outcome yet.
+func (a *Attempt) Open() bool { return a.ClosedAt.IsZero() }
+
+// Outcome is what a dial came to: a closed list. The carrier's side makes it,
+// the engine alone decides what follows.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted    Outcome = "accepted"
+	RetryLater  Outcome = "retry"       // the message is fine; later
+	Rejected    Outcome = "reject"      // this message will never be taken
+	TooLarge    Outcome = "reject_size" // these bytes will never be taken
+	StopLane    Outcome = "lane_stop"   // nothing from us is taken
+	StopSender  Outcome = "sender_stop" // nothing from this sender is taken
+	UnknownSent Outcome = "unknown"     // the request left, no answer came
+)
+
+// Result is what one dial came to, in full.
+type Result struct {
+	Outcome    Outcome
+	Reason     Reason // of a rejection or a stop
+	Code       string // the carrier's code, for the log, the timeline and the row; never free text
+	CarrierKey string // MessageID of a SubmitRsp
+	RetryAfter time.Duration
+	Counts     bool // an answer about the message, not about the link
+}
+
+// Dispatch is what a Link is given to send.
+type Dispatch struct {
+	Attempt    Attempt
+	Message    *Message
+	Deliveries []Delivery // those the attempt covers
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import "time"
+
+// ReportStatus is what a carrier reports of one recipient, in the words of
+// TS 23.140 (8.7.1.11) made one spelling. What a carrier says beyond them is
+// ReportIndeterminate, its own word kept in Report.Raw.
+type ReportStatus string
+
+// The statuses.
+const (
+	ReportRetrieved     ReportStatus = "retrieved"
+	ReportForwarded     ReportStatus = "forwarded"
+	ReportDeferred      ReportStatus = "deferred"
+	ReportExpired       ReportStatus = "expired"
+	ReportRejected      ReportStatus = "rejected"
+	ReportFiltered      ReportStatus = "filtered" // Rejected, by another relay/server
+	ReportUnrecognised  ReportStatus = "unrecognised"
+	ReportUnreachable   ReportStatus = "unreachable"
+	ReportIndeterminate ReportStatus = "indeterminate"
+	ReportRead          ReportStatus = "read"
+	ReportDeleted       ReportStatus = "deleted"
+)
+
+// Report is one report as a carrier sent it: normalised, not yet matched.
+type Report struct {
+	ID            ID
+	Lane          string
+	CarrierKey    string // the MessageID it names
+	TransactionID string // of its own request; some carriers echo ours here
+	Recipient     Number
+	Sender        Number
+	Status        ReportStatus
+	Raw           string // the carrier's own word for the status, bounded; no free text
+	At            time.Time
+	ReceivedAt    time.Time
+	Patience      time.Duration // how long this carrier's final report is awaited
+}
+
+// Intermediate tells whether another report is to be expected after this one.
+func (s ReportStatus) Intermediate() bool { return s == ReportForwarded || s == ReportDeferred }
+
+// Next is where a report puts its delivery; ok is false for those that only
+// tell of the way (Deferred, Forwarded) or of reading.
+func (r *Report) Next() (n Next, ok bool) {
+	n = Next{At: r.At, Status: r.Raw, Claim: ByNetwork}
+	switch r.Status {
+	case ReportRetrieved, ReportRead:
+		n.State, n.Reason, n.Claim = Delivered, Retrieved, ByHandset
+	case ReportExpired:
+		n.State, n.Reason = Expired, ExpiredAtCarrier
+	case ReportRejected:
+		n.State, n.Reason = Undelivered, RecipientRejected
+	case ReportFiltered:
+		n.State, n.Reason = Undelivered, CarrierFiltered
+	case ReportUnrecognised:
+		n.State, n.Reason = Undelivered, HandsetUnsupported
+	case ReportUnreachable:
+		n.State, n.Reason = Undelivered, RefusedAddress
+	case ReportIndeterminate:
+		n.State, n.Reason = Undecided, Indeterminate
+	default:
+		return n, false
+	}
+	return n, true
+}
+
+// Hear applies a report to the delivery it speaks of and tells what it
+// changed. A fact that changes nothing is told as delivery.reported; the
+// caller drops exact repeats before.
+func (d *Delivery) Hear(r *Report, now time.Time) []Event {
+	var events []Event
+	wasOpen := !d.Final()
+	data := EventData{CarrierStatus: r.Raw, CarrierID: r.CarrierKey}
+	next, moves := r.Next()
+	switch {
+	case moves && d.Learn(next, now):
+		events = append(events, d.Tell(EventData{CarrierID: r.CarrierKey}, now))
+	case r.Status.Intermediate() && !d.State.Final():
+		d.hearOnTheWay(r, now)
+		events = append(events, d.TellReported(data, now))
+	case r.Status != ReportRead || !d.ReadAt.IsZero():
+		data.Late = true
+		events = append(events, d.TellReported(data, now))
+	}
+	if r.Status == ReportRead && d.ReadAt.IsZero() {
+		d.ReadAt, d.UpdatedAt = r.At, now
+		events = append(events, d.TellRead(now))
+	}
+	if wasOpen && d.Final() && d.Of == 1 {
+		events = append(events, d.TellCompleted(now))
+	}
+	return events
+}
+
+// hearOnTheWay: the carrier has the message, even where its answer was lost.
+func (d *Delivery) hearOnTheWay(r *Report, now time.Time) {
+	d.Learn(Next{State: Sent, Reason: AwaitingReport, Claim: ByCarrier, At: r.At, Due: r.ReceivedAt.Add(r.Patience)}, now)
+	d.Status, d.UpdatedAt = r.Raw, now
+	if d.State == Sent && r.Status == ReportForwarded {
+		d.Reason = ForwardedUnconfirmed
+	}
+}
