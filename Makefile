@@ -7,7 +7,6 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # ./... leaves testdata out, where the benchmark lives.
 PACKAGES = ./... $(if $(wildcard testdata/bench/*.go),./testdata/bench/...)
 
-MAKEFLAGS += --no-print-directory
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = help
