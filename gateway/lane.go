@@ -1,6 +1,12 @@
 package gateway
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrNotOwner: another node holds the lane's lease, so nothing was opened.
+var ErrNotOwner = errors.New("another node owns this lane")
 
 // Lease is the right to open attempts in a lane. Each change of owner raises
 // the epoch: an intent from an older epoch is refused, a fact never is.
@@ -42,6 +48,7 @@ type Move struct {
 func (d *Delivery) Depart(a *Attempt, now time.Time) Event {
 	d.State, d.Reason, d.Claim = Sending, "", ByGateway
 	d.Ready, d.Due, d.UpdatedAt, d.Attempt = false, time.Time{}, now, a.ID
+	d.Tries++
 	return d.Tell(EventData{TransactionID: a.ID.TransactionID(), Dial: a.Dials}, now)
 }
 
@@ -61,7 +68,6 @@ func (a *Attempt) Close(r Result, now time.Time) bool {
 // Settle applies the result of its newest attempt to a delivery and tells what
 // changed. Where a report was quicker the answer only adds to what is known.
 func (d *Delivery) Settle(a *Attempt, s Settlement, now time.Time) []Event {
-	wasOpen := !d.Final()
 	data := EventData{TransactionID: a.ID.TransactionID(), CarrierID: s.Result.CarrierKey, Outcome: s.Result.Outcome}
 	waits := d.State == Sending || d.State == Uncertain
 	switch {
@@ -72,9 +78,5 @@ func (d *Delivery) Settle(a *Attempt, s Settlement, now time.Time) []Event {
 	default:
 		return nil
 	}
-	events := []Event{d.Tell(data, now)}
-	if wasOpen && d.Final() && d.Of == 1 {
-		events = append(events, d.TellCompleted(now))
-	}
-	return events
+	return []Event{d.Tell(data, now)}
 }

@@ -69,8 +69,8 @@ func (r *Report) Next() (n Next, ok bool) {
 // changed. A fact that changes nothing is told as delivery.reported; the
 // caller drops exact repeats before.
 func (d *Delivery) Hear(r *Report, now time.Time) []Event {
+	d.Heard++
 	var events []Event
-	wasOpen := !d.Final()
 	data := EventData{CarrierStatus: r.Raw, CarrierID: r.CarrierKey}
 	next, moves := r.Next()
 	switch {
@@ -86,9 +86,6 @@ func (d *Delivery) Hear(r *Report, now time.Time) []Event {
 	if r.Status == ReportRead && d.ReadAt.IsZero() {
 		d.ReadAt, d.UpdatedAt = r.At, now
 		events = append(events, d.TellRead(now))
-	}
-	if wasOpen && d.Final() && d.Of == 1 {
-		events = append(events, d.TellCompleted(now))
 	}
 	return events
 }

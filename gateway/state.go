@@ -91,8 +91,10 @@ type Delivery struct {
 	ValidUntil  time.Time
 	WantsReport bool
 	Attempts    int // answers about the message so far in this round
+	Tries       int // dials so far in this round
 	Resends     int // dials after an unknown outcome so far in this round
-	Doubt       bool
+	Heard       int  // reports so far
+	Doubt       bool // an attempt may have been taken without our knowing
 	Attempt     ID // the newest attempt; zero before the first
 	UpdatedAt   time.Time
 	SentAt      time.Time

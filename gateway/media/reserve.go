@@ -1,0 +1,205 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// reserve keeps zeroed segments ready, so that the writer need not wait for one. A segment given out is durable, its
+// name in the directory too.
+type reserve struct {
+	opts   Options
+	fail   func(error) error
+	target int // segments to hold ready
+
+	found []*segment // empty segments of an earlier run, not yet checked; keep's alone once it runs
+	next  uint64     // number above every segment seen; keep's alone once it runs
+
+	mu      sync.Mutex
+	changed sync.Cond
+	ready   []*segment
+	wanted  bool  // the writer waits
+	err     error // why the last preparation failed; nil when it is worth another try
+	closed  bool
+}
+
+func newReserve(opts Options, fail func(error) error) *reserve {
+	r := &reserve{opts: opts, fail: fail, next: 1}
+	r.target = int((opts.Reserve + opts.SegmentSize - 1) / opts.SegmentSize)
+	r.changed.L = &r.mu
+	return r
+}
+
+// seen takes note that a number is in use.
+func (r *reserve) seen(seq uint64) { r.next = max(r.next, seq+1) }
+
+// adopt takes over an empty segment that an earlier run left, if it is needed.
+func (r *reserve) adopt(seg *segment) bool {
+	if len(r.found) >= r.target {
+		return false
+	}
+	r.found = append(r.found, seg)
+	return true
+}
+
+// take gives the writer a segment, waiting for one if need be. It fails if none could be prepared.
+func (r *reserve) take() (*segment, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err, r.wanted = nil, true
+	r.changed.Broadcast()
+	for len(r.ready) == 0 && r.err == nil && !r.closed {
+		r.changed.Wait()
+	}
+	r.wanted = false
+	switch {
+	case len(r.ready) > 0:
+		seg := r.ready[0]
+		r.ready = r.ready[1:]
+		r.changed.Broadcast()
+		return seg, nil
+	case r.err != nil:
+		return nil, r.err
+	}
+	return nil, ErrClosed
+}
+
+// keep prepares segments until close. After a failure it waits to be asked again: a full disk is not hammered.
+func (r *reserve) keep() {
+	for r.needed() {
+		seg, err := r.prepare()
+		r.mu.Lock()
+		if err != nil {
+			r.err = err
+		} else {
+			r.ready = append(r.ready, seg)
+		}
+		r.changed.Broadcast()
+		r.mu.Unlock()
+	}
+}
+
+// needed waits until another segment should be prepared; false is the end.
+func (r *reserve) needed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.closed && (r.err != nil || len(r.ready) >= r.target && !(r.wanted && len(r.ready) == 0)) {
+		r.changed.Wait()
+	}
+	return !r.closed
+}
+
+func (r *reserve) prepare() (*segment, error) {
+	for len(r.found) > 0 {
+		seg := r.found[0]
+		r.found = r.found[1:]
+		ok, err := r.check(seg)
+		if ok {
+			return seg, nil
+		}
+		seg.close() // where err is nil it is not empty after all: leave it alone
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.create()
+}
+
+// check makes sure that an empty segment is empty throughout, and whole: its maker may have died over it.
+func (r *reserve) check(seg *segment) (ok bool, err error) {
+	if ok, err = seg.findEnd(r.opts.disk); ok && err == nil {
+		err = r.fill(seg)
+	}
+	return ok && err == nil, err
+}
+
+// create makes a segment with the next free number; other processes may be taking numbers too.
+func (r *reserve) create() (*segment, error) {
+	for ; ; r.next++ {
+		f, err := r.opts.disk.create(segmentPath(r.opts.Dir, r.next))
+		switch {
+		case errors.Is(err, os.ErrExist):
+			continue
+		case full(err):
+			return nil, fmt.Errorf("make a segment: %w: %w", ErrFull, err)
+		case err != nil:
+			return nil, fmt.Errorf("make a segment: %w", err)
+		}
+		_, ours, err := lock(f)
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if !ours { // another process looked at it before it was locked, and has it now
+			f.Close()
+			continue
+		}
+		seg := &segment{file: f, seq: r.next}
+		if err := r.fill(seg); err != nil {
+			if errors.Is(err, ErrFull) { // give back the space; nobody else can have begun to use it
+				err = errors.Join(err, os.Remove(f.Name()))
+			}
+			seg.close()
+			return nil, err
+		}
+		r.next++
+		return seg, nil
+	}
+}
+
+// fill writes zeros up to the segment's full size and makes them and its name durable.
+func (r *reserve) fill(seg *segment) error {
+	for seg.size < r.opts.SegmentSize {
+		if r.stopped() {
+			return ErrClosed
+		}
+		to := min(seg.size+scanChunk, r.opts.SegmentSize)
+		if err := writeZeros(r.opts.disk, seg.file, seg.size, to); full(err) {
+			return fmt.Errorf("prepare a segment: %w: %w", ErrFull, err)
+		} else if err != nil {
+			return r.fail(err)
+		}
+		seg.size = to
+	}
+	if err := r.opts.disk.sync(seg.file); err != nil {
+		return r.fail(err)
+	}
+	dir, err := os.Open(r.opts.Dir)
+	if err != nil {
+		return fmt.Errorf("prepare a segment: %w", err)
+	}
+	defer dir.Close()
+	if err := r.opts.disk.sync(dir); err != nil {
+		return r.fail(err)
+	}
+	return nil
+}
+
+func (r *reserve) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+func (r *reserve) spare() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int64(len(r.ready)) * r.opts.SegmentSize
+}
+
+// close ends keep at its next step.
+func (r *reserve) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.changed.Broadcast()
+}
+
+// release lets go of the segments that were not used, once keep has ended.
+func (r *reserve) release() {
+	for _, seg := range append(r.found, r.ready...) {
+		seg.close()
+	}
+	r.found, r.ready = nil, nil
+}
