@@ -50,3 +50,13 @@ type Problem struct {
 }
 
 func (p Problem) String() string { return p.Where + ": " + p.What }
+
+// UnsupportedError says that a well-formed message is of another operation than the
+// one asked for.
+type UnsupportedError struct {
+	Operation Operation
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("MM7 operation %.40q is not taken here", string(e.Operation))
+}

@@ -1,0 +1,329 @@
+package mm7
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"mime"
+	"strconv"
+	"strings"
+)
+
+// Contiguous is the length up to which [Client] sends a body as one buffer: one
+// write is cheaper than many, and a copy of so little costs next to nothing.
+const Contiguous = 64 << 10
+
+// Body is the complete HTTP body of a request: small generated pieces between the
+// media as the caller gave them. It may be written any number of times, from one
+// goroutine at a time as far as the caller's Open allows.
+type Body struct {
+	// ContentType is the HTTP header of that name.
+	ContentType string
+
+	pieces []piece
+	length int64
+}
+
+// piece is bytes as they stand, or a part that is opened or encoded when written.
+type piece struct {
+	data   []byte
+	part   *Part
+	base64 bool
+}
+
+// Encode makes the HTTP body of a submission: multipart/related with the SOAP part
+// first and then one content entity, a nested multipart/related that begins with a
+// SMIL presentation and goes on with the parts in order (TS 23.140 MM7 SOAP binding,
+// RFC 2387). Without parts it is the envelope alone. No part is opened.
+//
+// boundary is 128 random bits, fresh for every call, that make the MIME boundaries.
+// They are not searched for in the content: who made the content could not know
+// them, and by chance they occur once in 2^128 tries.
+func Encode(d Dialect, r *SubmitReq, boundary [16]byte) (*Body, error) {
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	if len(r.Recipients.To)+len(r.Recipients.Cc)+len(r.Recipients.Bcc) == 0 {
+		return nil, fmt.Errorf("encode SubmitReq: Recipients is empty; at least one address is needed")
+	}
+	envelope := submitEnvelope(d, r)
+	if len(r.Parts) == 0 {
+		b := &Body{ContentType: `text/xml; charset="utf-8"`}
+		b.add(piece{data: envelope})
+		return b, nil
+	}
+	id := hex.EncodeToString(boundary[:])
+	return encodeParts(d, r.Parts, envelope, id)
+}
+
+// Measure is the length of the body [Encode] makes for r, to the byte and for every
+// boundary, without opening a part. A TransactionID not yet known counts with the
+// length it has in r.
+func Measure(d Dialect, r *SubmitReq) (int64, error) {
+	b, err := Encode(d, r, [16]byte{})
+	if err != nil {
+		return 0, err
+	}
+	return b.Len(), nil
+}
+
+func encodeParts(d Dialect, parts []Part, envelope []byte, id string) (*Body, error) {
+	outer, inner := "mm7-"+id, "mms-"+id
+	entities, err := entitiesOf(parts)
+	if err != nil {
+		return nil, err
+	}
+	b := &Body{
+		ContentType: `multipart/related; boundary="` + outer + `"; type="text/xml"; start="<` + d.EnvelopeContentID + `>"`,
+		pieces:      make([]piece, 0, 2*len(parts)+2),
+	}
+	buf := make([]byte, 0, len(envelope)+2048)
+	put := func(lines ...string) {
+		for _, s := range lines {
+			buf = append(buf, s...)
+		}
+	}
+	put("--", outer, "\r\nContent-Type: text/xml; charset=utf-8\r\nContent-ID: <", d.EnvelopeContentID, ">\r\n\r\n")
+	put(string(envelope), "\r\n--", outer, "\r\nContent-Type: multipart/related; boundary=\"", inner)
+	put("\"; type=\"application/smil\"; start=\"<smil>\"\r\nContent-ID: <", contentID, ">\r\n\r\n")
+	put("--", inner, "\r\nContent-Type: application/smil; charset=utf-8; name=\"smil.xml\"\r\n")
+	put("Content-ID: <smil>\r\nContent-Location: smil.xml\r\n\r\n", smil(entities))
+	for i := range parts {
+		e := entities[i]
+		put("\r\n--", inner, "\r\nContent-Type: ", e.contentType, "; name=\"", e.name, "\"\r\nContent-ID: <", e.id)
+		put(">\r\nContent-Location: ", e.id, "\r\nContent-Transfer-Encoding: ", string(d.CTE), "\r\n\r\n")
+		b.add(piece{data: buf})
+		buf = buf[len(buf):]
+		b.addPart(&parts[i], d.CTE)
+	}
+	put("\r\n--", inner, "--\r\n--", outer, "--\r\n")
+	b.add(piece{data: buf})
+	return b, nil
+}
+
+// entity is what is said about a part in its MIME header and in the SMIL. Ids are
+// ours, and equal to the location, as some MMSCs demand; only name comes, cleaned,
+// from outside.
+type entity struct {
+	contentType string
+	element     string // of SMIL: text, img, audio, video
+	id, name    string
+}
+
+func entitiesOf(parts []Part) ([]entity, error) {
+	list := make([]entity, len(parts))
+	counts := map[string]int{}
+	for i, p := range parts {
+		e := &list[i]
+		if e.element = smilElement(p.ContentType); e.element == "" {
+			return nil, fmt.Errorf("encode SubmitReq: part %d has Content-Type %q; text/plain, image/…, audio/… and video/… without parameters can be sent", i+1, p.ContentType)
+		}
+		e.contentType = p.ContentType
+		stem := e.element
+		if stem == "text" {
+			e.contentType, stem = "text/plain; charset=utf-8", "txt"
+		}
+		counts[stem]++
+		e.id = stem + strconv.Itoa(counts[stem]) + extension(p.ContentType)
+		if e.name = cleanName(p.Name); e.name == "" {
+			e.name = e.id
+		}
+	}
+	return list, nil
+}
+
+// smilElement is the SMIL element that shows a media type; empty for what is not a
+// bare type/subtype of a kind that a phone shows.
+func smilElement(contentType string) string {
+	major, minor, _ := strings.Cut(contentType, "/")
+	if minor == "" || !only(minor, tokenChars+"+") {
+		return ""
+	}
+	switch major {
+	case "image":
+		return "img"
+	case "audio", "video":
+		return major
+	case "text":
+		if minor == "plain" {
+			return major
+		}
+	}
+	return ""
+}
+
+func extension(contentType string) string {
+	switch contentType {
+	case "text/plain":
+		return ".txt"
+	case "image/jpeg":
+		return ".jpg"
+	case "image/gif":
+		return ".gif"
+	case "image/png":
+		return ".png"
+	case "video/3gpp":
+		return ".3gp"
+	case "video/mp4":
+		return ".mp4"
+	case "audio/amr":
+		return ".amr"
+	}
+	return ".bin"
+}
+
+// cleanName makes a file name that needs no escaping in a MIME header: nothing from
+// outside may end a line or a quote there.
+func cleanName(s string) string {
+	const longest = 64
+	s = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(tokenChars, r) {
+			return r
+		}
+		return '_'
+	}, s[max(strings.LastIndexByte(s, '/'), strings.LastIndexByte(s, '\\'))+1:])
+	return s[max(0, len(s)-longest):]
+}
+
+func (b *Body) add(p piece) {
+	b.pieces = append(b.pieces, p)
+	b.length += int64(len(p.data))
+}
+
+func (b *Body) addPart(p *Part, cte CTE) {
+	switch {
+	case cte == CTEBase64:
+		b.pieces = append(b.pieces, piece{part: p, base64: true})
+		b.length += base64Len(p.Len())
+	case p.Open != nil:
+		b.pieces = append(b.pieces, piece{part: p})
+		b.length += p.Len()
+	default:
+		b.add(piece{data: p.Data})
+	}
+}
+
+// Len is the number of bytes the body has, known without opening a part: the exact
+// Content-Length.
+func (b *Body) Len() int64 { return b.length }
+
+// Bytes is the whole body in one buffer.
+func (b *Body) Bytes() ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, b.length))
+	if _, err := b.WriteTo(buf); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// WriteTo writes the body. A part that gives more or fewer bytes than its Size is
+// an error: the request must not be completed with other bytes than announced.
+func (b *Body) WriteTo(w io.Writer) (int64, error) {
+	r := b.Reader()
+	defer r.Close()
+	return io.Copy(w, struct{ io.Reader }{r})
+}
+
+// Reader streams the body; parts are opened one after the other, as they are reached.
+func (b *Body) Reader() io.ReadCloser { return &bodyReader{pieces: b.pieces} }
+
+// bodyReader reads piece by piece.
+type bodyReader struct {
+	pieces []piece
+	part   io.Reader // encoding of the part being read; nil while none is
+	file   io.Closer
+	data   []byte
+}
+
+func (r *bodyReader) Read(p []byte) (int, error) {
+	for {
+		if len(r.data) > 0 {
+			n := copy(p, r.data)
+			r.data = r.data[n:]
+			return n, nil
+		}
+		if r.part != nil {
+			n, err := r.part.Read(p)
+			if err == io.EOF {
+				err = r.Close()
+			}
+			if n > 0 || err != nil {
+				return n, err
+			}
+			continue
+		}
+		if len(r.pieces) == 0 {
+			return 0, io.EOF
+		}
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// next goes to the next piece.
+func (r *bodyReader) next() error {
+	p := r.pieces[0]
+	r.pieces = r.pieces[1:]
+	if p.part == nil {
+		r.data = p.data
+		return nil
+	}
+	var src io.Reader = bytes.NewReader(p.part.Data)
+	if p.part.Open != nil {
+		file, err := p.part.Open()
+		if err != nil {
+			return fmt.Errorf("open a %s part of %d bytes: %w", p.part.ContentType, p.part.Size, err)
+		}
+		r.file = file
+		src = &exactReader{src: file, left: p.part.Size, size: p.part.Size}
+	}
+	if p.base64 {
+		src = newBase64Reader(src)
+	}
+	r.part = src
+	return nil
+}
+
+// Close closes the part being read, if any.
+func (r *bodyReader) Close() error {
+	r.part = nil
+	if r.file == nil {
+		return nil
+	}
+	file := r.file
+	r.file = nil
+	return file.Close()
+}
+
+// exactReader gives exactly size bytes or an error.
+type exactReader struct {
+	src        io.Reader
+	left, size int64
+}
+
+func (r *exactReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		var one [1]byte
+		if n, _ := io.ReadFull(r.src, one[:]); n > 0 {
+			return 0, fmt.Errorf("a part has more than the %d bytes it was announced with", r.size)
+		}
+		return 0, io.EOF
+	}
+	n, err := r.src.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	if err == io.EOF && r.left > 0 {
+		return n, fmt.Errorf("a part ended %d bytes before the %d it was announced with: %w", r.left, r.size, io.ErrUnexpectedEOF)
+	}
+	if err == io.EOF {
+		err = nil // the next call looks whether there is more
+	}
+	return n, err
+}
+
+// headerValue is a Content-Type for messages in errors, bounded and quoted.
+func headerValue(s string) string {
+	const longest = 80
+	return strconv.Quote(mime.QEncoding.Encode("utf-8", s[:min(len(s), longest)]))
+}
