@@ -198,11 +198,27 @@ func (c *checker) addresses() {
 	r := c.s.req.Recipients
 	all := slices.Concat(r.To, r.Cc, r.Bcc)
 	c.want(len(all) > 0, "SubmitReq/Recipients", "has no address")
+	if n := c.s.message.child("Recipients"); n != nil {
+		for block := n.first; block != nil; block = block.next {
+			c.children("SubmitReq/Recipients", block, "Number", "ShortCode", "RFC2822Address")
+		}
+		c.children("SubmitReq", n, "To", "Cc", "Bcc")
+	}
+	if n := c.s.message.child("SenderIdentification"); n != nil {
+		c.children("SubmitReq", n, "VASPID", "VASID", "SenderAddress")
+	}
 	if c.s.req.SenderAddress.Value != "" {
 		c.address("SenderAddress", c.s.req.SenderAddress)
 	}
 	for i, a := range all {
 		c.address(fmt.Sprintf("Recipients, address %d", i+1), a)
+	}
+}
+
+// children checks that an element has none but these.
+func (c *checker) children(where string, n *node, names ...string) {
+	for k := n.first; k != nil; k = k.next {
+		c.want(slices.Contains(names, k.local), where+"/"+n.local, "has a child that is none of %s", strings.Join(names, ", "))
 	}
 }
 

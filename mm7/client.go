@@ -127,7 +127,7 @@ func (c *Client) request(ctx context.Context, r *SubmitReq) (*retryablehttp.Requ
 	if err != nil {
 		return nil, err
 	}
-	open := func() (io.Reader, error) { return body.Reader(), nil }
+	open := func() (io.Reader, error) { return body.Reader() }
 	if body.Len() <= Contiguous {
 		data, err := body.Bytes()
 		if err != nil {
@@ -135,10 +135,17 @@ func (c *Client) request(ctx context.Context, r *SubmitReq) (*retryablehttp.Requ
 		}
 		open = func() (io.Reader, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.url, open)
+	made := false
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.url, func() (io.Reader, error) {
+		if !made { // asked for a length only, which this is not
+			return http.NoBody, nil
+		}
+		return open()
+	})
 	if err != nil {
 		return nil, err
 	}
+	made = true
 	req.ContentLength = body.Len()
 	req.GetBody = nil
 	req.Header["Content-Type"] = []string{body.ContentType}

@@ -1,36 +1,12 @@
 package mm7
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"mime"
 	"strconv"
 	"strings"
 )
-
-// Contiguous is the length up to which [Client] sends a body as one buffer: one
-// write is cheaper than many, and a copy of so little costs next to nothing.
-const Contiguous = 64 << 10
-
-// Body is the complete HTTP body of a request: small generated pieces between the
-// media as the caller gave them. It may be written any number of times, from one
-// goroutine at a time as far as the caller's Open allows.
-type Body struct {
-	// ContentType is the HTTP header of that name.
-	ContentType string
-
-	pieces []piece
-	length int64
-}
-
-// piece is bytes as they stand, or a part that is opened or encoded when written.
-type piece struct {
-	data   []byte
-	part   *Part
-	base64 bool
-}
 
 // Encode makes the HTTP body of a submission: multipart/related with the SOAP part
 // first and then one content entity, a nested multipart/related that begins with a
@@ -184,142 +160,6 @@ func cleanName(s string) string {
 		return '_'
 	}, s[max(strings.LastIndexByte(s, '/'), strings.LastIndexByte(s, '\\'))+1:])
 	return s[max(0, len(s)-longest):]
-}
-
-func (b *Body) add(p piece) {
-	b.pieces = append(b.pieces, p)
-	b.length += int64(len(p.data))
-}
-
-func (b *Body) addPart(p *Part, cte CTE) {
-	switch {
-	case cte == CTEBase64:
-		b.pieces = append(b.pieces, piece{part: p, base64: true})
-		b.length += base64Len(p.Len())
-	case p.Open != nil:
-		b.pieces = append(b.pieces, piece{part: p})
-		b.length += p.Len()
-	default:
-		b.add(piece{data: p.Data})
-	}
-}
-
-// Len is the number of bytes the body has, known without opening a part: the exact
-// Content-Length.
-func (b *Body) Len() int64 { return b.length }
-
-// Bytes is the whole body in one buffer.
-func (b *Body) Bytes() ([]byte, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, b.length))
-	if _, err := b.WriteTo(buf); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// WriteTo writes the body. A part that gives more or fewer bytes than its Size is
-// an error: the request must not be completed with other bytes than announced.
-func (b *Body) WriteTo(w io.Writer) (int64, error) {
-	r := b.Reader()
-	defer r.Close()
-	return io.Copy(w, struct{ io.Reader }{r})
-}
-
-// Reader streams the body; parts are opened one after the other, as they are reached.
-func (b *Body) Reader() io.ReadCloser { return &bodyReader{pieces: b.pieces} }
-
-// bodyReader reads piece by piece.
-type bodyReader struct {
-	pieces []piece
-	part   io.Reader // encoding of the part being read; nil while none is
-	file   io.Closer
-	data   []byte
-}
-
-func (r *bodyReader) Read(p []byte) (int, error) {
-	for {
-		if len(r.data) > 0 {
-			n := copy(p, r.data)
-			r.data = r.data[n:]
-			return n, nil
-		}
-		if r.part != nil {
-			n, err := r.part.Read(p)
-			if err == io.EOF {
-				err = r.Close()
-			}
-			if n > 0 || err != nil {
-				return n, err
-			}
-			continue
-		}
-		if len(r.pieces) == 0 {
-			return 0, io.EOF
-		}
-		if err := r.next(); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// next goes to the next piece.
-func (r *bodyReader) next() error {
-	p := r.pieces[0]
-	r.pieces = r.pieces[1:]
-	if p.part == nil {
-		r.data = p.data
-		return nil
-	}
-	var src io.Reader = bytes.NewReader(p.part.Data)
-	if p.part.Open != nil {
-		file, err := p.part.Open()
-		if err != nil {
-			return fmt.Errorf("open a %s part of %d bytes: %w", p.part.ContentType, p.part.Size, err)
-		}
-		r.file = file
-		src = &exactReader{src: file, left: p.part.Size, size: p.part.Size}
-	}
-	if p.base64 {
-		src = newBase64Reader(src)
-	}
-	r.part = src
-	return nil
-}
-
-// Close closes the part being read, if any.
-func (r *bodyReader) Close() error {
-	r.part = nil
-	if r.file == nil {
-		return nil
-	}
-	file := r.file
-	r.file = nil
-	return file.Close()
-}
-
-// exactReader gives exactly size bytes or an error.
-type exactReader struct {
-	src        io.Reader
-	left, size int64
-}
-
-func (r *exactReader) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		var one [1]byte
-		if n, _ := io.ReadFull(r.src, one[:]); n > 0 {
-			return 0, fmt.Errorf("a part has more than the %d bytes it was announced with", r.size)
-		}
-		return 0, io.EOF
-	}
-	n, err := r.src.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	if err == io.EOF && r.left > 0 {
-		return n, fmt.Errorf("a part ended %d bytes before the %d it was announced with: %w", r.left, r.size, io.ErrUnexpectedEOF)
-	}
-	if err == io.EOF {
-		err = nil // the next call looks whether there is more
-	}
-	return n, err
 }
 
 // headerValue is a Content-Type for messages in errors, bounded and quoted.
