@@ -93,7 +93,7 @@ func (c *checker) presentation() {
 		c.report("SMIL", "is longer than %d bytes", MaxEnvelope)
 		return
 	}
-	root, err := parseXML(s.req.SMIL)
+	root, err := readXML(s.req.SMIL, s.smilPart.media.params["charset"])
 	if err != nil {
 		c.report("SMIL", "cannot be read: %v", err)
 		return

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,9 +44,12 @@ type mmsc struct {
 	answer   func(w http.ResponseWriter)
 }
 
+// quiet takes what net/http's server says of failures made on purpose.
+var quiet = log.New(io.Discard, "", 0)
+
 func newMMSC(t *testing.T, answer func(w http.ResponseWriter)) *mmsc {
 	m := &mmsc{answer: answer}
-	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	m.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.requests.Add(1)
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -54,6 +58,8 @@ func newMMSC(t *testing.T, answer func(w http.ResponseWriter)) *mmsc {
 		m.last, m.body = r, body
 		m.answer(w)
 	}))
+	m.Config.ErrorLog = quiet
+	m.Start()
 	t.Cleanup(m.Close)
 	return m
 }
@@ -376,7 +382,9 @@ func TestForeignTransport(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { accepted(w) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { accepted(w) }))
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
 	defer server.Close()
 	trusting := NewTransport(TransportOptions{TLS: server.Client().Transport.(*http.Transport).TLSClientConfig})
 	for range 2 {

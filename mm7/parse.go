@@ -177,11 +177,7 @@ func parseEnvelope(contentType string, body []byte) (*node, error) {
 		}
 		media = part.media
 	}
-	text, err := toUTF8(body, media.params["charset"])
-	if err != nil {
-		return nil, err
-	}
-	return parseXML(text)
+	return readXML(body, media.params["charset"])
 }
 
 // read fills the head and gives the message: the first element in Body or, as

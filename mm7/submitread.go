@@ -96,13 +96,7 @@ func (s *submission) readEnvelope() error {
 	if err != nil {
 		return err
 	}
-	if len(text) > MaxEnvelope {
-		return tooLarge("envelope", MaxEnvelope)
-	}
-	if text, err = toUTF8(text, s.soap.media.params["charset"]); err != nil {
-		return err
-	}
-	if s.root, err = parseXML(text); err != nil {
+	if s.root, err = readXML(text, s.soap.media.params["charset"]); err != nil {
 		return err
 	}
 	s.message = s.req.Head.read(s.root)

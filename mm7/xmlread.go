@@ -35,13 +35,32 @@ type attribute struct {
 	prefix, local, value string
 }
 
-// parseXML reads a document that must be UTF-8 by now. One scan serves what peers
-// usually send; encoding/xml all else.
-func parseXML(data []byte) (*node, error) {
-	if len(data) > MaxEnvelope*3 { // another charset may have grown in UTF-8
+// plainCharset tells whether neither the Content-Type nor anything else but the
+// declaration, which the scan reads itself, makes the bytes other than UTF-8.
+func plainCharset(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return true
+	}
+	return false
+}
+
+// readXML reads a document in whatever charset is taken, of at most [MaxEnvelope]
+// bytes. A scan of our own serves what peers usually send; encoding/xml all else.
+func readXML(data []byte, contentCharset string) (*node, error) {
+	if len(data) > MaxEnvelope {
 		return nil, tooLarge("envelope", MaxEnvelope)
 	}
-	return parseSlow(data)
+	if plainCharset(contentCharset) {
+		if root, sure := scanXML(data); sure {
+			return root, nil
+		}
+	}
+	text, err := toUTF8(data, contentCharset)
+	if err != nil {
+		return nil, err
+	}
+	return parseSlow(text)
 }
 
 // treeBuilder makes the tree from the tokens of a document and keeps the bounds.
