@@ -62,7 +62,8 @@ func (h hasher) id(b []byte) ID {
 	return sha256.Sum256(sealed[:])
 }
 
-// Blob is a picture received: in memory, named and inspected, stored only after Keep.
+// Blob is a picture received: in memory, named and inspected, stored only after Keep. Only Receive and ReceiveBytes
+// make one.
 type Blob struct {
 	ID   ID
 	Info picture.Info
@@ -79,6 +80,8 @@ type Blob struct {
 	body []byte
 	sum  uint32 // crc32c of body, made here so that the one writer need not
 }
+
+func (b *Blob) recordSize() int64 { return recordSize(int64(len(b.body))) }
 
 // Bytes are the picture's own; they must not be changed.
 func (b *Blob) Bytes() []byte { return b.body }

@@ -51,7 +51,7 @@ func (s *Store) refuse(blobs []*Blob) error {
 		if b.Err != nil {
 			return fmt.Errorf("keep picture %d of %d: %w", i+1, len(blobs), b.Err)
 		}
-		if n := recordSize(b.Size); n > s.opts.SegmentSize {
+		if n := b.recordSize(); n > s.opts.SegmentSize {
 			return fmt.Errorf("keep picture %d of %d: %w: its record of %d bytes does not fit a segment of %d",
 				i+1, len(blobs), ErrTooLarge, n, s.opts.SegmentSize)
 		}
@@ -100,7 +100,7 @@ func (s *Store) settle(r *request) {
 	if r.err == nil {
 		for i, b := range r.blobs {
 			b.Place = r.places[i].String()
-			s.memory.put(b.Place, b.body)
+			s.memory.put(b.Place, b.ID, b.body)
 		}
 	}
 	r.done(r.err)
@@ -136,7 +136,7 @@ func (a *appender) commit(batch []*request) {
 
 // add puts a record into the next write, after a change of segment where it does not fit.
 func (a *appender) add(r *request, b *Blob) {
-	if n := recordSize(b.Size); a.seg == nil || n > a.seg.size-a.end {
+	if n := b.recordSize(); a.seg == nil || n > a.seg.size-a.end {
 		a.flush()
 		if r.err == nil {
 			r.err = a.next()
@@ -145,13 +145,13 @@ func (a *appender) add(r *request, b *Blob) {
 			return
 		}
 	}
-	h := header{kind: kindPicture, length: b.Size, sum: b.sum, seq: a.seg.seq, id: b.ID}
+	h := header{kind: kindPicture, length: int64(len(b.body)), sum: b.sum, seq: a.seg.seq, id: b.ID}
 	grown, head, tail := h.frame(a.frame)
 	a.frame = grown
 	a.parts = append(a.parts, head, b.body, tail)
 	a.run = append(a.run, r)
-	r.places = append(r.places, place{seq: a.seg.seq, at: a.end, length: b.Size})
-	a.end += recordSize(b.Size)
+	r.places = append(r.places, place{seq: a.seg.seq, at: a.end, length: int64(len(b.body))})
+	a.end += b.recordSize()
 }
 
 // flush writes what was added and makes it durable. If there was no space the segment stays as it was.
@@ -181,6 +181,7 @@ func (a *appender) flush() {
 		}
 	}
 	clear(a.parts) // lets go of the bodies
+	clear(a.run)
 	a.parts, a.frame, a.run, a.end = a.parts[:0], a.frame[:0], a.run[:0], a.seg.at
 }
 

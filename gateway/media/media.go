@@ -157,7 +157,7 @@ func (s *Store) claim() error {
 
 // resume goes on appending to a segment if its end is sure.
 func (s *Store) resume(seg *segment) error {
-	sure, err := seg.findEnd(s.opts.disk)
+	sure, err := seg.findEnd()
 	if err != nil || !sure {
 		seg.close()
 		s.damaged++

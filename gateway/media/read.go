@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -41,7 +40,7 @@ func parsePlace(s string) (p place, err error) {
 // is not, the error is ErrCorrupt with the segment's name and the offset; the picture must not be sent then, and
 // asking again will not help. The bytes are shared and must not be changed.
 func (s *Store) Bytes(ctx context.Context, where string, id ID) ([]byte, error) {
-	if b := s.memory.get(where); b != nil {
+	if b := s.memory.get(where, id); b != nil {
 		return b, nil
 	}
 	p, err := parsePlace(where)
@@ -67,11 +66,17 @@ func readRecord(dir string, p place, id ID) ([]byte, error) {
 		return nil, fmt.Errorf("read picture: %w", err)
 	}
 	defer f.Close()
-	b := make([]byte, recordSize(p.length))
-	if _, err := f.ReadAt(b, p.at); errors.Is(err, io.EOF) {
-		return nil, damaged(errors.New("the segment ends before it"))
-	} else if err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return nil, fmt.Errorf("read picture: %w", err)
+	}
+	size := bareSize(p.length)
+	if p.at+size > info.Size() { // asked before memory is taken for it
+		return nil, damaged(fmt.Errorf("the segment ends at %d", info.Size()))
+	}
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, p.at); err != nil {
+		return nil, fmt.Errorf("read picture: segment %s at %d: %w", path, p.at, err)
 	}
 	h, body, err := parseRecord(b, p.seq)
 	switch {
@@ -94,6 +99,7 @@ type memory struct {
 
 type held struct {
 	key  string
+	id   ID
 	body []byte
 }
 
@@ -102,7 +108,7 @@ func newMemory(budget int64) *memory {
 }
 
 // put takes a picture in. Its key is new: a place is given once.
-func (m *memory) put(key string, body []byte) {
+func (m *memory) put(key string, id ID, body []byte) {
 	cost := int64(cap(body)) // the whole of it stays alive
 	if cost > m.budget {
 		return
@@ -114,15 +120,15 @@ func (m *memory) put(key string, body []byte) {
 		delete(m.byKey, old.key)
 		m.held -= int64(cap(old.body))
 	}
-	m.byKey[key] = m.order.PushFront(held{key, body})
+	m.byKey[key] = m.order.PushFront(held{key, id, body})
 	m.held += cost
 }
 
-func (m *memory) get(key string) []byte {
+func (m *memory) get(key string, id ID) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.byKey[key]
-	if !ok {
+	if !ok || e.Value.(held).id != id { // the disk will tell what is wrong with it
 		return nil
 	}
 	m.order.MoveToFront(e)

@@ -46,8 +46,11 @@ type header struct {
 
 // recordSize is the bytes that a body of a length takes in a segment.
 func recordSize(length int64) int64 {
-	return (headerSize + length + tailSize + recordAlign - 1) / recordAlign * recordAlign
+	return (bareSize(length) + recordAlign - 1) / recordAlign * recordAlign
 }
+
+// bareSize is recordSize without the zeros at the end.
+func bareSize(length int64) int64 { return headerSize + length + tailSize }
 
 // frame appends a record's header and what follows its body to b, and gives both.
 func (h header) frame(b []byte) (grown, head, tail []byte) {
@@ -65,7 +68,7 @@ func (h header) frame(b []byte) (grown, head, tail []byte) {
 	behind := len(b)
 	b = binary.LittleEndian.AppendUint32(b, sum)
 	b = append(b, recordEnd...)
-	b = append(b, make([]byte, recordSize(h.length)-headerSize-h.length-tailSize)...)
+	b = append(b, make([]byte, recordSize(h.length)-bareSize(h.length))...)
 	return b, b[start:behind:behind], b[behind:len(b):len(b)]
 }
 
@@ -90,13 +93,13 @@ func parseHeader(b []byte, seq uint64) (header, error) {
 	return h, nil
 }
 
-// parseRecord reads a whole record and gives its body, a slice of b.
+// parseRecord reads a record without the zeros at its end and gives its body, a slice of b.
 func parseRecord(b []byte, seq uint64) (header, []byte, error) {
 	h, err := parseHeader(b, seq)
 	if err != nil {
 		return h, nil, err
 	}
-	if int64(len(b)) != recordSize(h.length) {
+	if int64(len(b)) != bareSize(h.length) {
 		return h, nil, fmt.Errorf("record of %d bytes holds a body of %d", len(b), h.length)
 	}
 	end := headerSize + int(h.length)

@@ -99,7 +99,7 @@ func (r *reserve) prepare() (*segment, error) {
 		if ok {
 			return seg, nil
 		}
-		seg.close() // where err is nil it is not empty after all: leave it alone
+		seg.close() // where err is nil there are records in it after all: leave it alone
 		if err != nil {
 			return nil, err
 		}
@@ -107,9 +107,9 @@ func (r *reserve) prepare() (*segment, error) {
 	return r.create()
 }
 
-// check makes sure that an empty segment is empty throughout, and whole: its maker may have died over it.
+// check makes sure that a segment that seems empty holds no record, and is whole: its maker may have died over it.
 func (r *reserve) check(seg *segment) (ok bool, err error) {
-	if ok, err = seg.findEnd(r.opts.disk); ok && err == nil {
+	if ok, err = seg.findEnd(); ok && err == nil {
 		err = r.fill(seg)
 	}
 	return ok && err == nil, err

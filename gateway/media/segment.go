@@ -93,10 +93,10 @@ func lock(f *os.File) (size int64, ours bool, err error) {
 func (g *segment) close() { g.file.Close() } // nothing is unsynced in it: the error could say nothing new
 
 // findEnd sets at behind the last record and tells whether that is sure. Records are walked by their headers up to
-// the first that is none. What lies there may be the torn tail of a group that nobody was told of: it is zeroed, and
-// written over. But if a whole header stands further on, a record in the middle may have been damaged later, and
-// what follows it is somebody's: then the end is not sure, and the segment must be left alone.
-func (g *segment) findEnd(d disk) (sure bool, err error) {
+// the first that is none. What lies there may be the torn tail of a group that nobody was told of: it is written over.
+// But if a whole header stands further on, a record in the middle may have been damaged later, and what follows it is
+// somebody's: then the end is not sure, and the segment must be left alone.
+func (g *segment) findEnd() (sure bool, err error) {
 	head := make([]byte, headerSize)
 	for g.at+headerSize <= g.size {
 		if _, err := g.file.ReadAt(head, g.at); err != nil {
@@ -108,42 +108,33 @@ func (g *segment) findEnd(d disk) (sure bool, err error) {
 		}
 		g.at += recordSize(h.length)
 	}
-	dirty, record, err := g.scan()
-	if err != nil || record {
-		return false, err
-	}
-	if dirty > g.at {
-		if err := writeZeros(d, g.file, g.at, dirty); err != nil {
-			return false, err
-		}
-	}
-	return true, d.datasync(g.file) // the one who wrote it may have died between write and sync
+	more, err := g.headerBehind()
+	return !more, err
 }
 
 const scanChunk = 1 << 20 // a multiple of recordAlign
 
-// scan reads on from at and tells where the last byte ends that is not zero, and whether a header begins anywhere.
-func (g *segment) scan() (dirty int64, record bool, err error) {
+// headerBehind reads on from at and tells whether a record's header stands anywhere.
+func (g *segment) headerBehind() (bool, error) {
 	buf := make([]byte, min(scanChunk, g.size-g.at))
 	for at := g.at; at < g.size; at += int64(len(buf)) {
 		buf = buf[:min(int64(len(buf)), g.size-at)]
 		if _, err := g.file.ReadAt(buf, at); err != nil {
-			return 0, false, err
+			return false, err
 		}
 		if zero(buf) {
 			continue
 		}
-		dirty = at + int64(len(bytes.TrimRight(buf, "\x00")))
 		for i := 0; i+headerSize <= len(buf); i += recordAlign {
 			if !bytes.HasPrefix(buf[i:], []byte(recordMagic)) {
 				continue
 			}
 			if _, err := parseHeader(buf[i:], g.seq); err == nil {
-				return dirty, true, nil
+				return true, nil
 			}
 		}
 	}
-	return dirty, false, nil
+	return false, nil
 }
 
 // zeros is what new segments are filled from; never written to.
