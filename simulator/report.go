@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxWaiting    = 100_000          // reports; above, submissions are answered 4006
+	maxWaiting    = 100_000          // recipients whose reports are due; above, submissions are answered 4006
 	answerTimeout = 10 * time.Second // after it a report counts as not answered
 	firstBackoff  = 200 * time.Millisecond
 	lastBackoff   = 5 * time.Second
@@ -94,10 +94,11 @@ type reporter struct {
 	mu      sync.Mutex
 	waiting chainHeap
 	open    int // chains that are not done, waiting or under way
+	most    int // of them
 }
 
 func newReporter(ctx context.Context, o Options, b *book) *reporter {
-	p := &reporter{ctx: ctx, o: o, book: b, work: make(chan *chain), wake: make(chan struct{}, 1)}
+	p := &reporter{ctx: ctx, o: o, book: b, work: make(chan *chain), wake: make(chan struct{}, 1), most: maxWaiting}
 	if o.ReportTo == "" {
 		return p
 	}
@@ -132,7 +133,7 @@ func (p *reporter) wait() {
 func (p *reporter) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open >= maxWaiting
+	return p.open >= p.most
 }
 
 // add takes over chains that have reports left.
