@@ -106,6 +106,46 @@ func TestWhatWaitsIsJoined(t *testing.T) {
 	}
 }
 
+// Calls that are joined with one whose sync fails fail with it, though another segment would take them.
+func TestFailedSyncStopsTheWholeGroup(t *testing.T) {
+	opts := testOptions(t.TempDir())
+	var syncs int
+	begun, goOn := make(chan bool, 1), make(chan bool)
+	opts.disk = faulty(func(op, _ string, _ [][]byte, _ int64) error {
+		if op != "datasync" {
+			return nil
+		}
+		switch syncs++; syncs {
+		case 1:
+			begun <- true
+			<-goOn
+		case 2:
+			return syscall.EIO
+		}
+		return nil
+	})
+	s := open(t, opts)
+	results := make(chan error, 4)
+	done := func(err error) { results <- err }
+	s.Keep([]*Blob{s.ReceiveBytes(gifOf(0, 50))}, done)
+	<-begun
+	for n := range 3 {
+		s.Keep([]*Blob{s.ReceiveBytes(gifOf(n, 40_000))}, done) // each needs a segment of its own
+	}
+	close(goOn)
+	if err := <-results; err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := <-results; !errors.Is(err, ErrBroken) {
+			t.Errorf("in the group of a failed sync: %v", err)
+		}
+	}
+	if s.Close(); syncs != 2 {
+		t.Errorf("%d syncs, want none after the failed one, the second", syncs)
+	}
+}
+
 // A segment is whole and its name durable before the first record goes in, and a record is synced before it is told.
 func TestSyncOrder(t *testing.T) {
 	opts := testOptions(t.TempDir())

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
 	"sync/atomic"
 )
@@ -118,6 +119,7 @@ type appender struct {
 	end   int64      // where the segment's records will end after it
 	run   []*request // whose records it holds
 
+	broken         error // nothing is written after it
 	appended, room atomic.Int64
 }
 
@@ -136,14 +138,16 @@ func (a *appender) commit(batch []*request) {
 
 // add puts a record into the next write, after a change of segment where it does not fit.
 func (a *appender) add(r *request, b *Blob) {
-	if n := b.recordSize(); a.seg == nil || n > a.seg.size-a.end {
+	n := b.recordSize()
+	fits := a.seg != nil && n <= a.seg.size-a.end
+	if !fits {
 		a.flush()
-		if r.err == nil {
-			r.err = a.next()
-		}
-		if r.err != nil {
-			return
-		}
+	}
+	if r.err = cmp.Or(r.err, a.broken); r.err == nil && !fits {
+		r.err = a.next()
+	}
+	if r.err != nil {
+		return
 	}
 	h := header{kind: kindPicture, length: int64(len(b.body)), sum: b.sum, seq: a.seg.seq, id: b.ID}
 	grown, head, tail := h.frame(a.frame)
@@ -151,7 +155,7 @@ func (a *appender) add(r *request, b *Blob) {
 	a.parts = append(a.parts, head, b.body, tail)
 	a.run = append(a.run, r)
 	r.places = append(r.places, place{seq: a.seg.seq, at: a.end, length: int64(len(b.body))})
-	a.end += b.recordSize()
+	a.end += n
 }
 
 // flush writes what was added and makes it durable. If there was no space the segment stays as it was.
@@ -160,14 +164,15 @@ func (a *appender) flush() {
 		return
 	}
 	err := a.disk.writev(a.seg.file, a.parts, a.seg.at)
-	switch {
-	case full(err):
+	if full(err) {
 		err = fmt.Errorf("keep: %w: %w", ErrFull, err)
-	case err != nil:
-		err = a.fail(err)
-	default:
-		if err = a.disk.datasync(a.seg.file); err != nil {
-			err = a.fail(err)
+	} else {
+		if err == nil {
+			err = a.disk.datasync(a.seg.file)
+		}
+		if err != nil {
+			a.broken = a.fail(err)
+			err = a.broken
 		}
 	}
 	if err == nil {
