@@ -1,0 +1,151 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"mmsgw/client"
+	"mmsgw/gateway"
+)
+
+// retrySoon is the Retry-After of what should pass within seconds.
+const retrySoon = 5 * time.Second
+
+// problem makes an error that is answered as it stands. The detail never
+// repeats text or media.
+func problem(status int, code, detail string) *client.Problem {
+	return &client.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// later is a problem that may pass.
+func later(status int, code, detail string) *client.Problem {
+	p := problem(status, code, detail)
+	p.RetryAfter = retrySoon
+	return p
+}
+
+func malformedJSON(err error) error {
+	return problem(http.StatusBadRequest, "malformed_json", "The message is not JSON: "+err.Error()+".")
+}
+
+func malformedMultipart(detail string) error {
+	return problem(http.StatusBadRequest, "malformed_multipart", detail)
+}
+
+func unknownField(pointer string) error {
+	return problem(http.StatusBadRequest, "unknown_field", "There is no field "+pointer+".")
+}
+
+func notFound(what string) error {
+	return problem(http.StatusNotFound, "not_found", "There is no such "+what+".")
+}
+
+func wrongQuery(name, want string) error {
+	return problem(http.StatusBadRequest, "field_invalid", "In the query, "+name+" must be "+want+".")
+}
+
+// problemOf says how an error is answered; known is false where it is ours
+// rather than the caller's, so that it has to be logged.
+func problemOf(err error) (p *client.Problem, known bool) {
+	var refusal *gateway.Refusal
+	var syntax *syntaxError
+	switch {
+	case errors.As(err, &p):
+		return p, true
+	case errors.As(err, &refusal):
+		return refused(refusal.Flags), true
+	case errors.As(err, &syntax):
+		return problemOf(malformedJSON(syntax))
+	case errors.Is(err, gateway.ErrNotFound):
+		return problemOf(notFound("message"))
+	case errors.Is(err, gateway.ErrIdemConflict):
+		return problem(http.StatusConflict, "idempotency_conflict", "This Idempotency-Key was used for another message. Use a new key for a new message."), true
+	case errors.Is(err, gateway.ErrIdemInProgress):
+		return later(http.StatusConflict, "idempotency_in_progress", "A submission with this Idempotency-Key is still in progress. Repeat it with the same key."), true
+	case errors.Is(err, gateway.ErrStorageFull):
+		return problem(http.StatusInsufficientStorage, "storage_full", "The storage is full; nothing was accepted. An operator has to make room."), false
+	}
+	return later(http.StatusServiceUnavailable, "storage_unavailable",
+		"The storage did not answer. Whether a message was accepted is not known; repeat it with the same Idempotency-Key, which can never make two."), false
+}
+
+// refused is the answer to a submission that can't go: 422, or 503 where only
+// a lookup that could not be asked stands against it.
+func refused(flags []gateway.Flag) *client.Problem {
+	code := gateway.FirstBlock(flags)
+	p := problem(http.StatusUnprocessableEntity, code, "The message can't be sent; nothing was accepted. The flags give every reason.")
+	onlyLookup := true
+	for _, f := range flags {
+		onlyLookup = onlyLookup && (f.Severity != gateway.Block || f.Code == "capability_lookup_failed")
+	}
+	if onlyLookup {
+		p = later(http.StatusServiceUnavailable, code, "Whether the numbers take picture messages could not be asked; nothing was accepted. Try again.")
+	}
+	p.Flags = wireFlags(flags)
+	return p
+}
+
+// refuse answers an error.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := problemOf(err)
+	if !known && !errors.Is(err, context.Canceled) {
+		s.Log.ErrorContext(r.Context(), "api: request failed", "method", r.Method, "path", r.Pattern, "code", p.Code, "error", err)
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter/time.Second)))
+	}
+	answer(w, "application/problem+json", p.Status, p)
+}
+
+// buffers hold answers being made.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled is the largest buffer worth keeping.
+const maxPooled = 64 << 10
+
+// writeTimeout is how long a caller may take to read an answer.
+const writeTimeout = time.Minute
+
+// answerJSON writes a value as the answer.
+func answerJSON(w http.ResponseWriter, status int, v any) error {
+	answer(w, "application/json", status, v)
+	return nil
+}
+
+func answer(w http.ResponseWriter, kind string, status int, v any) {
+	b := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil { // our own types always encode
+		panic(err)
+	}
+	send(w, kind, status, b.Bytes())
+	if b.Cap() <= maxPooled {
+		buffers.Put(b)
+	}
+}
+
+// send writes an answer whose bytes are made. What a caller that went away
+// did not read is nobody's loss, so the error of writing is dropped.
+func send(w http.ResponseWriter, kind string, status int, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	h := w.Header()
+	h["Content-Type"] = []string{kind}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = noStore
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+var (
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
