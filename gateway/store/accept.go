@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"mmsgw/gateway"
+)
+
+// result waits for a change that somebody stands and waits for.
+type result struct{ ch chan error }
+
+func (r result) done(err error) { r.ch <- err }
+
+// wait is for a change whose fate its caller must know, so it has no way out
+// but the committer's answer.
+func (r result) wait() error { return plain(<-r.ch) }
+
+// plain takes the batch's mark off a change's own error.
+func plain(err error) error {
+	var r refusal
+	if errors.As(err, &r) {
+		return r.err
+	}
+	return err
+}
+
+// acceptance is the change that makes a message durable.
+type acceptance struct {
+	result
+	a   gateway.Accept
+	out gateway.Accepting
+}
+
+// Accept stores a message, its deliveries, the attempts that ride along and
+// the first events, in one transaction. It returns when they are durable.
+func (s *Store) Accept(_ context.Context, a gateway.Accept) (gateway.Accepting, error) {
+	c := &acceptance{result: result{make(chan error, 1)}, a: a}
+	s.in.hand(c, false)
+	err := c.wait()
+	return c.out, err
+}
+
+func (c *acceptance) rows() int { return 3 + 3*len(c.a.Message.Deliveries) }
+
+func (c *acceptance) apply(b *batch) error {
+	m := c.a.Message
+	c.out = gateway.Accepting{ID: m.ID, IdemHash: m.IdemHash}
+	isNew, err := b.insertMessage(m)
+	if err != nil {
+		return err
+	}
+	if !isNew {
+		return c.found(b)
+	}
+	b.messages = append(b.messages, m)
+	b.events = append(b.events, gateway.Event{At: b.now, Type: "message.accepted", Account: m.Account, MessageID: m.ID, N: -1,
+		Data: gateway.EventData{Reference: m.Reference}.JSON()})
+	if err := c.board(b); err != nil {
+		return err
+	}
+	for i := range m.Deliveries {
+		d := m.Deliveries[i]
+		if err := b.write(&d, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// board stores the attempts that ride along, if this node still owns their
+// lanes; where it does not, the deliveries wait their turn as any other.
+func (c *acceptance) board(b *batch) error {
+	m := c.a.Message
+	for i := range c.a.Attempts {
+		a := &c.a.Attempts[i]
+		if ok, err := b.owns(gateway.Lease{Lane: a.Lane, Owner: a.Owner, Epoch: a.Epoch}); err != nil || !ok {
+			return err
+		}
+	}
+	c.out.Boarded = len(c.a.Attempts) > 0
+	for i := range c.a.Attempts {
+		a := c.a.Attempts[i]
+		b.events = append(b.events, m.Deliveries[a.Covers[0]].Depart(&a, b.now))
+		b.writeAttempt(&a)
+	}
+	return nil
+}
+
+// found: the message is there already. Either this very change was committed
+// and only its answer was lost, or an earlier message holds its key.
+func (c *acceptance) found(b *batch) error {
+	m := c.a.Message
+	first, err := b.delivery(rowKey{m.ID, 0})
+	if err != nil {
+		return err
+	}
+	if first != nil {
+		c.out.Boarded = !first.Attempt.IsZero() && len(c.a.Attempts) > 0
+		return nil
+	}
+	err = b.query(selectByKey, func(rows *sql.Rows) error { return scanByKey(rows, &c.out) }, m.Account, m.IdemKey)
+	if err == nil && !c.out.Replayed {
+		err = fmt.Errorf("message %s could be neither stored nor found", m.ID.Hex())
+	}
+	return err
+}
+
+const selectByKey = "SELECT id, idem_hash FROM messages WHERE account = $1 AND idem_key = $2"
+
+func scanByKey(rows *sql.Rows, out *gateway.Accepting) error {
+	var id []byte
+	err := rows.Scan(&id, &out.IdemHash)
+	out.ID, out.Replayed = toID(id), true
+	return err
+}
+
+// ByKey finds the message that holds an idempotency key; its ID is zero where
+// none does.
+func (s *Store) ByKey(ctx context.Context, account, key string) (gateway.Accepting, error) {
+	var out gateway.Accepting
+	err := s.read(ctx, selectByKey, func(rows *sql.Rows) error { return scanByKey(rows, &out) }, account, key)
+	return out, err
+}
+
+// options is what of a message nobody searches for.
+type options struct {
+	Report bool           `json:"delivery_report"`
+	Read   bool           `json:"read_report"`
+	Flags  []gateway.Flag `json:"flags,omitempty"`
+}
+
+// insertMessage writes the message's own row; false where its id or its key is
+// there already.
+func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
+	opts, err := json.Marshal(options{m.Report, m.Read, m.Flags})
+	if err != nil {
+		return false, fmt.Errorf("store the message's flags: %w", err)
+	}
+	st, err := b.w.stmt(b.ctx, insertMessages.text(1))
+	if err != nil {
+		return false, err
+	}
+	res, err := st.ExecContext(b.ctx, m.ID[:], m.Account, m.From.E164(), string(m.Channel), "", m.Subject, m.Text, m.Reference,
+		int(m.Priority), string(opts), text(m.IdemKey), m.IdemHash, micros(m.CreatedAt), micros(m.ValidUntil), len(m.Deliveries))
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+// picture is a row of media: an account may use these bytes.
+type picture struct {
+	account string
+	gateway.Picture
+	keepUntil int64
+}
+
+// flushMedia writes the pictures of the batch's new messages, and which
+// message shows which.
+func (b *batch) flushMedia() error {
+	var refs [][]any
+	for _, m := range b.messages {
+		for pos, p := range m.Media {
+			refs = append(refs, []any{m.ID[:], pos, p.ID, p.Name})
+			b.media = append(b.media, picture{m.Account, p, micros(m.ValidUntil)})
+		}
+	}
+	rows := make([][]any, len(b.media))
+	for i, p := range b.media {
+		rows[i] = []any{p.ID, p.account, p.Place, p.Type, p.Size, p.Width, p.Height, p.Frames, p.keepUntil}
+	}
+	if err := b.bulk(insertMedia, rows); err != nil {
+		return err
+	}
+	return b.bulk(insertMessageRefs, refs)
+}
+
+// pictureAdded is the change that lets an account use a picture.
+type pictureAdded struct {
+	result
+	p picture
+}
+
+func (c *pictureAdded) rows() int            { return 1 }
+func (c *pictureAdded) apply(b *batch) error { b.media = append(b.media, c.p); return nil }
+
+// AddPicture makes it known that an account uploaded a picture whose bytes are
+// durable already.
+func (s *Store) AddPicture(_ context.Context, account string, p gateway.Picture) error {
+	c := &pictureAdded{result{make(chan error, 1)}, picture{account, p, micros(s.opt.Now().Add(gateway.MaxValidity))}}
+	s.in.hand(c, false)
+	return c.wait()
+}
+
+const selectPicture = "SELECT id, place, type, size, width, height, frames FROM media"
+
+// Picture finds a picture that an account may use; account "" is an operator,
+// who may use any. gateway.ErrNotFound where there is none.
+func (s *Store) Picture(ctx context.Context, account, id string) (p gateway.Picture, err error) {
+	err = s.read(ctx, selectPicture+" WHERE id = $1 AND ($2 = '' OR account = $2) LIMIT 1", func(rows *sql.Rows) error {
+		return rows.Scan(&p.ID, &p.Place, &p.Type, &p.Size, &p.Width, &p.Height, &p.Frames)
+	}, id, account)
+	if err == nil && p.ID == "" {
+		err = gateway.ErrNotFound
+	}
+	return p, err
+}
+
+// Place says where the bytes of a picture lie, or "" where nobody stored it.
+func (s *Store) Place(ctx context.Context, id string) (place string, err error) {
+	err = s.read(ctx, "SELECT place FROM media WHERE id = $1 LIMIT 1", func(rows *sql.Rows) error { return rows.Scan(&place) }, id)
+	return place, err
+}
