@@ -1,0 +1,18 @@
+package gateway
+
+// The keys of log lines: one word for one thing in every room. Numbers go
+// under KeyRecipient as a Number, which masks itself; text and media never go
+// anywhere.
+const (
+	KeyMessage          = "message" // our id of it
+	KeyCarrier          = "carrier"
+	KeyAttempt          = "attempt" // its number among the dials of the delivery
+	KeyTransactionID    = "transaction_id"
+	KeyCarrierMessageID = "carrier_message_id"
+	KeyRecipient        = "recipient"
+	KeyReason           = "reason"
+	KeyDue              = "due"
+	KeyOutcome          = "outcome"
+	KeyCode             = "code" // the carrier's, never its words
+	KeyError            = "error"
+)

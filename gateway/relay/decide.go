@@ -1,0 +1,154 @@
+package relay
+
+import (
+	"time"
+
+	"mmsgw/gateway"
+)
+
+// maxRetryAfter is how long a carrier's Retry-After is obeyed at most.
+const maxRetryAfter = time.Hour
+
+// Decide is what follows from one dial for the delivery it was for. d is the
+// delivery as it was sent, its Tries counting this dial; chance, in [0, 1),
+// spreads the next try.
+func (p Policy) Decide(d *gateway.Delivery, r gateway.Result, now time.Time, chance float64) gateway.Next {
+	switch r.Outcome {
+	case gateway.Accepted:
+		return p.accepted(d, r, now)
+	case gateway.RetryLater:
+		return p.retry(d, r, now, chance)
+	case gateway.Rejected:
+		return refused(r, r.Reason)
+	case gateway.TooLarge:
+		return refused(r, gateway.RefusedSize)
+	case gateway.StopLane:
+		return p.pause(d, r, gateway.LaneStopped, now)
+	case gateway.StopSender:
+		return p.pause(d, r, gateway.SenderPaused, now)
+	default: // also where no outcome is named: what was dialled may have been taken
+		return p.unknown(d, r, now, chance)
+	}
+}
+
+// accepted holds without a MessageID too: reports are then matched otherwise.
+func (p Policy) accepted(d *gateway.Delivery, r gateway.Result, now time.Time) gateway.Next {
+	n := gateway.Next{State: gateway.Sent, Reason: gateway.AcceptedByCarrier, Claim: gateway.ByCarrier, Status: r.Code, Counts: true}
+	if d.WantsReport {
+		n.Reason, n.Due = gateway.AwaitingReport, now.Add(p.ReportTimeout)
+	}
+	return n
+}
+
+func (p Policy) retry(d *gateway.Delivery, r gateway.Result, now time.Time, chance float64) gateway.Next {
+	if r.Counts && p.Retry.Attempts > 0 && d.Attempts+1 >= p.Retry.Attempts {
+		if d.Doubt { // an earlier dial may have been taken: that it failed is not known
+			n := hold(d, r)
+			n.Counts = true
+			return n
+		}
+		return gateway.Next{State: gateway.Failed, Reason: gateway.RetriesExhausted, Claim: gateway.ByGateway, Status: r.Code, Counts: true}
+	}
+	wait := max(p.Retry.backoff(d.Tries, chance), min(r.RetryAfter, maxRetryAfter))
+	return gateway.Next{
+		State: gateway.Queued, Reason: gateway.BackingOff, Claim: gateway.ByGateway, Status: r.Code,
+		Due: within(d, now.Add(wait)), Counts: r.Counts,
+	}
+}
+
+func refused(r gateway.Result, why gateway.Reason) gateway.Next {
+	if why == "" {
+		why = gateway.RefusedRequest
+	}
+	return gateway.Next{State: gateway.Failed, Reason: why, Claim: gateway.ByCarrier, Status: r.Code, Counts: true}
+}
+
+// pause: what is refused is not this message, so it costs it no attempt.
+func (p Policy) pause(d *gateway.Delivery, r gateway.Result, why gateway.Reason, now time.Time) gateway.Next {
+	return gateway.Next{
+		State: gateway.Held, Reason: why, Claim: gateway.ByGateway, Status: r.Code, Due: within(d, now.Add(p.ProbeEvery)),
+	}
+}
+
+func (p Policy) unknown(d *gateway.Delivery, r gateway.Result, now time.Time, chance float64) gateway.Next {
+	n := hold(d, r)
+	switch {
+	case p.Unknown == WaitForReport:
+		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.AwaitingReport, within(d, now.Add(p.UnknownWait))
+	case p.Unknown == Resend && d.Resends < p.ResendMax:
+		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.BackingOff, within(d, now.Add(p.Retry.backoff(d.Tries, chance)))
+	}
+	return n
+}
+
+// hold is where what may have been taken waits for a report or a person.
+func hold(d *gateway.Delivery, r gateway.Result) gateway.Next {
+	return gateway.Next{
+		State: gateway.Held, Reason: gateway.AmbiguousOutcome, Claim: gateway.ByGateway, Status: r.Code, Due: d.ValidUntil, Doubt: true,
+	}
+}
+
+// within keeps a due time inside the delivery's validity.
+func within(d *gateway.Delivery, due time.Time) time.Time {
+	if due.After(d.ValidUntil) {
+		return d.ValidUntil
+	}
+	return due
+}
+
+// OnDue is what follows when the time a delivery waited for has come.
+func (p Policy) OnDue(d *gateway.Delivery, now time.Time) gateway.Next {
+	switch {
+	case d.State == gateway.Sent:
+		n := gateway.Next{State: gateway.Undecided, Reason: gateway.NoReport, Claim: gateway.ByGateway}
+		if d.Reason == gateway.ForwardedUnconfirmed {
+			n.Reason = d.Reason
+		}
+		return n
+	case d.State == gateway.Sending || d.State.Final():
+		return linger(d, now)
+	case !now.Before(d.ValidUntil):
+		return expire(d)
+	case d.State == gateway.Queued && d.Reason == gateway.BackingOff,
+		d.State == gateway.Held && (d.Reason == gateway.LaneStopped || d.Reason == gateway.SenderPaused):
+		return turn(d)
+	case d.State == gateway.Uncertain:
+		return p.doubted(d)
+	}
+	return linger(d, now)
+}
+
+// expire ends what was never sent as expired. What may have been sent ends
+// undecided: it is not for us to say that it did not arrive.
+func expire(d *gateway.Delivery) gateway.Next {
+	if d.Doubt {
+		return gateway.Next{State: gateway.Undecided, Reason: gateway.NoReport, Claim: gateway.ByGateway}
+	}
+	return gateway.Next{State: gateway.Expired, Reason: gateway.ExpiredBeforeSend, Claim: gateway.ByGateway}
+}
+
+// doubted: the wait after an unknown outcome is over and no report came.
+func (p Policy) doubted(d *gateway.Delivery) gateway.Next {
+	again := d.Reason == gateway.BackingOff || p.Then == Resend && d.Resends < p.ResendMax
+	if !again {
+		return hold(d, gateway.Result{})
+	}
+	n := turn(d)
+	n.Resend = true
+	return n
+}
+
+// turn puts the delivery in line.
+func turn(d *gateway.Delivery) gateway.Next {
+	return gateway.Next{State: gateway.Queued, Reason: gateway.WaitingTurn, Claim: gateway.ByGateway, Ready: true, Due: d.ValidUntil}
+}
+
+// linger leaves the delivery where it is, to be looked at later: it was due
+// and nothing was to be done, as when the clock was set back.
+func linger(d *gateway.Delivery, now time.Time) gateway.Next {
+	due := now.Add(time.Hour)
+	if d.ValidUntil.After(now) {
+		due = within(d, due)
+	}
+	return gateway.Next{State: d.State, Reason: d.Reason, Claim: d.Claim, Ready: d.Ready, Due: due}
+}

@@ -1,0 +1,184 @@
+// Package relay sends what is accepted: one lane per carrier, each with its
+// pace, its window and its stop. It takes from the store what is ready, hands
+// it to the carrier's Link, decides what follows from the result, and wakes
+// what waits for a time. What it decides are pure functions (Policy.Decide,
+// Policy.OnDue); what it keeps in memory can be lost at any instant, for every
+// intent and every result is a row.
+package relay
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"mmsgw/gateway"
+)
+
+// Queue is what the relay needs of the store. The callbacks of Take, Settle
+// and Move come when the change is durable or has failed, from whatever
+// goroutine; they return at once and call nothing of the Queue.
+type Queue interface {
+	// Own takes a lane's lease or renews it: gateway.ErrNotOwner while another
+	// node holds it. orphans are the attempts left open under older epochs.
+	Own(ctx context.Context, lane, owner string) (lease gateway.Lease, orphans []gateway.Dispatch, err error)
+	// Take opens attempts for at most o.N deliveries that are ready in a lane.
+	Take(o gateway.Order, done func([]gateway.Dispatch, error))
+	// Settle records a dial's result and what follows from it.
+	Settle(s gateway.Settlement, done func(error))
+	// Due gives the deliveries due by now, the longest due first.
+	Due(ctx context.Context, now time.Time, limit int) ([]gateway.Delivery, error)
+	// Move ends waits, each only if its delivery still stands as it was seen.
+	Move(moves []gateway.Move, done func(error))
+	// Next is the earliest due time there is; zero where nothing waits.
+	Next(ctx context.Context) (time.Time, error)
+}
+
+// Link speaks to one carrier. Send dials once, returns what came of it, and
+// soon after ctx is done at the latest; what it cannot tell is
+// gateway.UnknownSent. Many goroutines call it at a time.
+type Link interface {
+	Send(ctx context.Context, d gateway.Dispatch) gateway.Result
+}
+
+// Lane is one carrier as the configuration has it.
+type Lane struct {
+	Name   string
+	Link   Link
+	Policy Policy
+}
+
+// Options of a Relay.
+type Options struct {
+	Owner        string // names this run of this process, no other before or after: what an earlier one left open is seen by it
+	Queue        Queue
+	Lanes        []Lane
+	Renew        time.Duration // how often leases are renewed, a third of their length; default 3 s
+	DrainTimeout time.Duration // how long requests under way may finish on stopping; default 20 s
+	Log          *slog.Logger
+	Now          func() time.Time
+	Rand         func() float64 // in [0, 1); for many goroutines
+}
+
+// Relay runs the lanes and the timer. It is a gateway.Lanes.
+type Relay struct {
+	opt   Options
+	lanes map[string]*lane
+	due   chan struct{}   // something is due earlier than known
+	gone  chan struct{}   // Run has returned: what still waits is given up
+	stray map[string]bool // lanes that rows name and the configuration does not
+}
+
+// New makes a Relay; Run sets it going.
+func New(opt Options) *Relay {
+	opt.Renew = cmp.Or(opt.Renew, 3*time.Second)
+	opt.DrainTimeout = cmp.Or(opt.DrainTimeout, 20*time.Second)
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Rand == nil {
+		opt.Rand = rand.Float64
+	}
+	r := &Relay{opt: opt, lanes: map[string]*lane{}, due: make(chan struct{}, 1), gone: make(chan struct{}), stray: map[string]bool{}}
+	for _, l := range opt.Lanes {
+		r.lanes[l.Name] = newLane(r, l)
+	}
+	return r
+}
+
+// Board takes a seat in a lane that could send at once and has nobody waiting:
+// the first attempt is then stored together with the message. It is cheap.
+func (r *Relay) Board(lane string) (gateway.Seat, bool) {
+	l := r.lanes[lane]
+	if l == nil {
+		return gateway.Seat{}, false
+	}
+	return l.board(r.opt.Now())
+}
+
+// Wake tells that rows became ready in a lane. It is cheap and never waits.
+func (r *Relay) Wake(lane string) {
+	if l := r.lanes[lane]; l != nil {
+		l.hint()
+	}
+}
+
+// WakeTimer tells that something is due earlier than Queue.Next said. It is
+// cheap and never waits.
+func (r *Relay) WakeTimer() { signal(r.due) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// drainGrace is how long, after the requests under way were cut off, their
+// results may take to become durable.
+const drainGrace = 5 * time.Second
+
+// Run sends until ctx is done. Then nothing more is taken; what is under way
+// finishes, cut off after DrainTimeout, and is settled. Run returns when
+// nothing of it runs any more. It is called once.
+func (r *Relay) Run(ctx context.Context) {
+	sends, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer close(r.gone)
+	var loops sync.WaitGroup
+	for _, l := range r.lanes {
+		l.sends = sends
+		loops.Go(func() { l.run(ctx) })
+	}
+	loops.Go(func() { r.keepTime(ctx) })
+	loops.Wait()
+	if r.quiet(r.opt.DrainTimeout) {
+		return
+	}
+	cut()
+	if !r.quiet(drainGrace) {
+		r.opt.Log.Error("stopping with results that the store did not take: their messages count as uncertain at the next start")
+	}
+}
+
+// quiet waits until no lane has anything under way; false where it takes too long.
+func (r *Relay) quiet(patience time.Duration) bool {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for _, l := range r.lanes {
+		select {
+		case <-l.quiet:
+		case <-timeout.C:
+			return false
+		}
+	}
+	return true
+}
+
+// pause waits; false where the relay has ended meanwhile.
+func (r *Relay) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.gone:
+		return false
+	}
+}
+
+// The pauses while the store is unavailable.
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
+
+// longer is the pause after a pause.
+func longer(pause time.Duration) time.Duration {
+	return min(max(2*pause, firstPause), maxPause)
+}

@@ -1,0 +1,93 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"mmsgw/gateway"
+)
+
+const (
+	dueBatch  = 500                   // deliveries woken at a time
+	timerRest = 10 * time.Millisecond // between two looks: what falls due meanwhile goes together
+	timerMax  = time.Minute           // without a look; the store's word for it is a help only
+)
+
+// keepTime is the timer's loop: all that happens by time is a due time in a
+// row, and passes here.
+func (r *Relay) keepTime(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var pause time.Duration
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.due:
+		case <-timer.C:
+		}
+		wait, err := r.passTime(ctx)
+		if err != nil && ctx.Err() == nil {
+			pause = longer(pause)
+			wait = pause
+			r.opt.Log.Error("what is due could not be woken; it is tried again", gateway.KeyError, err)
+		} else {
+			pause = 0
+		}
+		timer.Reset(wait)
+	}
+}
+
+// passTime ends waits that are over, the longest due first, and tells when to
+// look again.
+func (r *Relay) passTime(ctx context.Context) (time.Duration, error) {
+	now := r.opt.Now()
+	due, err := r.opt.Queue.Due(ctx, now, dueBatch)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.move(ctx, due, now); err != nil {
+		return 0, err
+	}
+	next, err := r.opt.Queue.Next(ctx)
+	if err != nil || next.IsZero() {
+		return timerMax, err
+	}
+	return min(max(next.Sub(r.opt.Now()), timerRest), timerMax), nil
+}
+
+func (r *Relay) move(ctx context.Context, due []gateway.Delivery, now time.Time) error {
+	if len(due) == 0 {
+		return nil
+	}
+	moves := make([]gateway.Move, len(due))
+	for i := range due {
+		d := &due[i]
+		moves[i] = gateway.Move{MessageID: d.MessageID, N: d.N, Seen: d.State, SeenDue: d.Due, Next: r.onDue(d, now)}
+	}
+	done := make(chan error, 1)
+	r.opt.Queue.Move(moves, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// onDue asks the lane's policy. A lane that the configuration no longer has
+// may come back: its deliveries wait, but not beyond their ends.
+func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
+	l := r.lanes[d.Lane]
+	switch {
+	case l != nil:
+		return l.policy.OnDue(d, now)
+	case d.State == gateway.Sent || !now.Before(d.ValidUntil):
+		return Policy{}.OnDue(d, now)
+	}
+	if !r.stray[d.Lane] {
+		r.stray[d.Lane] = true
+		r.opt.Log.Warn("messages wait for a carrier that is not configured; they expire unless it is configured again", gateway.KeyCarrier, d.Lane)
+	}
+	return linger(d, now)
+}
