@@ -130,41 +130,54 @@ func (p *parcel) add(f File) {
 
 func (p *parcel) open() (io.ReadCloser, error) { return &parcelReader{p: p}, nil }
 
-// parcelReader reads the pieces in turn.
+// parcelReader reads the pieces in turn, and holds each to its size: a request
+// whose length was told wrongly must not end as if it were whole.
 type parcelReader struct {
 	p    *parcel
 	next int
 	at   io.ReadCloser
+	read int64 // of the piece at hand
 }
 
-func (r *parcelReader) Read(b []byte) (int, error) {
-	for {
+func (r *parcelReader) Read(b []byte) (n int, err error) {
+	for n == 0 && err == nil {
 		if r.at == nil {
 			if r.next == len(r.p.pieces) {
 				r.p.whole.Store(true)
 				return 0, io.EOF
 			}
-			at, err := r.p.pieces[r.next].Open()
-			if err != nil {
+			if r.at, err = r.p.pieces[r.next].Open(); err != nil {
 				return 0, &fileError{err}
 			}
-			r.at, r.next = at, r.next+1
+			r.next, r.read = r.next+1, 0
 		}
-		n, err := r.at.Read(b)
-		if err == io.EOF {
+		if n, err = r.at.Read(b); err == io.EOF {
 			r.at.Close()
 			r.at, err = nil, nil
-			if r.next == len(r.p.pieces) {
-				r.p.whole.Store(true) // the transport may not ask again
-			}
+		}
+		if r.read += int64(n); err == nil {
+			err = r.sized()
 		}
 		if err != nil {
-			err = &fileError{err}
-		}
-		if n > 0 || err != nil {
-			return n, err
+			return n, &fileError{err}
 		}
 	}
+	// With these bytes the daemon may have it all, before the transport asks
+	// for more.
+	last := r.next == len(r.p.pieces)
+	if f := r.p.pieces[r.next-1]; last && (r.at == nil || f.Size >= 0 && r.read == f.Size) {
+		r.p.whole.Store(true)
+	}
+	return n, nil
+}
+
+// sized holds a file to the size that was told.
+func (r *parcelReader) sized() error {
+	f := &r.p.pieces[r.next-1]
+	if f.Size >= 0 && (r.read > f.Size || r.at == nil && r.read < f.Size) {
+		return fmt.Errorf("%s is not %d bytes any more", f.Name, f.Size)
+	}
+	return nil
 }
 
 func (r *parcelReader) Close() error {

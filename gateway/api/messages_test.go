@@ -310,7 +310,10 @@ func TestAnswersByMultipart(t *testing.T) {
 		status     int
 		code       string
 	}{
-		"good":                {b, "preamble\r\n" + head + "--xyz-- \r\nepilogue", 202, ""},
+		"good":                {b, "\r\n" + head + "--xyz-- \r\nepilogue", 202, ""},
+		"a preamble":          {b, "preamble\r\n" + head + "--xyz--", 400, "malformed_multipart"},
+		"junk at the end":     {b, head + "--xyz--junk", 400, "malformed_multipart"},
+		"a longer boundary":   {b, strings.Replace(head, "--xyz", "--xyzz", 1) + "--xyz--", 400, "malformed_multipart"},
 		"padding":             {b, strings.Replace(head, "--xyz\r\n", "--xyz \t\r\n", 1) + "--xyz--", 202, ""},
 		"no boundary":         {"", head + "--xyz--\r\n", 400, "malformed_multipart"},
 		"a long boundary":     {strings.Repeat("x", 71), head, 400, "malformed_multipart"},

@@ -26,28 +26,27 @@ type part struct {
 
 // splitParts takes a multipart/form-data body (RFC 7578) apart where it lies:
 // nothing is copied, and the search for a boundary is one pass over the bytes.
-// It is stricter than RFC 2046 asks readers to be: lines end in CRLF, and the
-// closing boundary must be there, for without it nobody knows what is missing.
+// It is stricter than RFC 2046 asks readers to be: lines end in CRLF, nothing
+// stands before the first part, and the closing boundary must be there, for
+// without it nobody knows what is missing.
 func splitParts(body []byte, boundary string) ([]part, error) {
 	if boundary == "" || len(boundary) > maxBoundary {
 		return nil, malformedMultipart(fmt.Sprintf("The Content-Type must name a boundary of 1 to %d characters.", maxBoundary))
 	}
 	delimiter := []byte("\r\n--" + boundary)
-	rest, ok := bytes.CutPrefix(body, delimiter[2:])
-	if !ok { // a preamble, which is nobody's business
-		if _, rest, ok = bytes.Cut(body, delimiter); !ok {
-			return nil, malformedMultipart("The boundary that the Content-Type names does not occur.")
-		}
+	rest, ok := bytes.CutPrefix(bytes.TrimPrefix(body, delimiter[:2]), delimiter[2:])
+	if !ok {
+		return nil, malformedMultipart("The body does not begin with the boundary that the Content-Type names.")
 	}
 	var parts []part
 	for n := 1; ; n++ {
 		var last bool
 		rest, last, ok = endOfDelimiter(rest)
 		switch {
+		case !ok:
+			return nil, malformedMultipart(fmt.Sprintf("The line of boundary %d does not end as it must.", n))
 		case last:
 			return parts, nil
-		case !ok:
-			return nil, malformedMultipart(fmt.Sprintf("The line of the boundary before part %d does not end as it must.", n))
 		case n > maxParts+1:
 			return nil, malformedMultipart(fmt.Sprintf("There are more than %d parts.", maxParts+1))
 		}
@@ -65,17 +64,15 @@ func splitParts(body []byte, boundary string) ([]part, error) {
 }
 
 // endOfDelimiter reads what follows a boundary: two dashes after the last
-// part, else padding and a line end.
+// part, then padding and a line end, which the last may lack.
 func endOfDelimiter(b []byte) (rest []byte, last, ok bool) {
-	if bytes.HasPrefix(b, []byte("--")) {
-		return nil, true, true
-	}
+	b, last = bytes.CutPrefix(b, []byte("--"))
 	padding := 0
 	for padding < min(len(b), maxBoundary) && (b[padding] == ' ' || b[padding] == '\t') {
 		padding++
 	}
 	rest, ok = bytes.CutPrefix(b[padding:], []byte("\r\n"))
-	return rest, false, ok
+	return rest, last, ok || last && padding == len(b)
 }
 
 // readPart reads a part's header (RFC 7578, 4.2, 4.4 and 4.7).
@@ -86,9 +83,11 @@ func readPart(content []byte, n int) (part, error) {
 		return bad(fmt.Sprintf("has no header, or one larger than %d bytes", maxPartHeader))
 	}
 	p := part{bytes: content[end+4 : len(content) : len(content)]}
-	header, err := textproto.NewReader(bufio.NewReaderSize(bytes.NewReader(content[:end+4]), end+4)).ReadMIMEHeader()
-	if err != nil {
-		return bad("has a header that can't be read")
+	head := content[:end+4]
+	lines := bytes.Count(head, []byte("\r\n"))
+	header, err := textproto.NewReader(bufio.NewReaderSize(bytes.NewReader(head), len(head))).ReadMIMEHeader()
+	if err != nil || lines != bytes.Count(head, []byte("\n")) || lines != bytes.Count(head, []byte("\r")) {
+		return bad("has a header that can't be read; its lines end in CRLF")
 	}
 	switch coding := strings.ToLower(header.Get("Content-Transfer-Encoding")); coding {
 	case "", "7bit", "8bit", "binary":

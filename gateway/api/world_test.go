@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/png"
 	"io"
@@ -43,6 +44,7 @@ type memory struct {
 	pictures map[string]gateway.Picture
 	users    map[string]bool // account and picture
 	keeps    int
+	forget   bool          // keep nothing, for benchmarks
 	fail     error         // what every write answers
 	gate     chan struct{} // where not nil, Accept waits for it
 	entered  chan struct{} // Accept got here
@@ -71,6 +73,10 @@ func (m *memory) Accept(ctx context.Context, a gateway.Accept) (gateway.Acceptin
 		return gateway.Accepting{}, m.fail
 	}
 	msg := a.Message
+	if m.forget {
+		<-m.entered
+		return gateway.Accepting{ID: msg.ID}, nil
+	}
 	if msg.IdemKey != "" {
 		if id, ok := m.keys[msg.Account+"\x00"+msg.IdemKey]; ok {
 			return gateway.Accepting{ID: id, IdemHash: m.messages[id].IdemHash, Replayed: true}, nil
@@ -165,7 +171,7 @@ func (m *memory) Latest(context.Context) (int64, error) {
 
 func (m *memory) Receive(b []byte) *gateway.Upload {
 	info, err := picture.Inspect(b)
-	u := &gateway.Upload{Bytes: b, Picture: gateway.Picture{ID: fmt.Sprintf("med_%x", len(b)) + strconv.Itoa(int(b2(b))), Type: info.Type,
+	u := &gateway.Upload{Bytes: b, Picture: gateway.Picture{ID: fmt.Sprintf("med_%x", len(b)) + strconv.Itoa(int(crc32.ChecksumIEEE(b))), Type: info.Type,
 		Size: int64(len(b)), Width: info.Width, Height: info.Height, Frames: info.Frames}}
 	switch {
 	case errors.Is(err, picture.ErrEmpty):
@@ -178,13 +184,6 @@ func (m *memory) Receive(b []byte) *gateway.Upload {
 	return u
 }
 
-func b2(b []byte) (sum uint32) {
-	for _, c := range b {
-		sum = sum*31 + uint32(c)
-	}
-	return sum
-}
-
 func (m *memory) Keep(_ context.Context, uploads []*gateway.Upload) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -192,7 +191,7 @@ func (m *memory) Keep(_ context.Context, uploads []*gateway.Upload) error {
 		return m.fail
 	}
 	for _, u := range uploads {
-		if u.Place == "" {
+		if u.Place == "" && !m.forget {
 			m.keeps++
 			u.Place = "at " + u.ID
 			m.blobs[u.Place] = u.Bytes
@@ -256,7 +255,7 @@ func (lanes) Board(string) (gateway.Seat, bool) { return gateway.Seat{}, false }
 
 // world is a whole API on a socket of its own, for one caller.
 type world struct {
-	t *testing.T
+	t testing.TB
 	*memory
 	gateway  *gateway.Gateway
 	server   *api.Server
@@ -323,7 +322,7 @@ func testGateway(m *memory) *gateway.Gateway {
 }
 
 // open starts a world whose caller may use the account acme.
-func open(t *testing.T) *world {
+func open(t testing.TB) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "api")
 	if err != nil {
@@ -346,7 +345,7 @@ func open(t *testing.T) *world {
 	return w
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, memory: newMemory(), accounts: []string{"acme"}, log: &lines{}}
 	w.gateway = testGateway(w.memory)
 	w.server = api.New(api.Options{
@@ -402,7 +401,7 @@ type answer struct {
 	body   []byte
 }
 
-func (a answer) problem(t *testing.T) client.Problem {
+func (a answer) problem(t testing.TB) client.Problem {
 	t.Helper()
 	if kind := a.header.Get("Content-Type"); kind != "application/problem+json" {
 		t.Fatalf("HTTP %d of type %q, want a problem: %s", a.status, kind, a.body)
@@ -416,7 +415,7 @@ func (a answer) problem(t *testing.T) client.Problem {
 }
 
 // decode reads JSON into a wire type that must know every member.
-func decode(t *testing.T, b []byte, out any) {
+func decode(t testing.TB, b []byte, out any) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
