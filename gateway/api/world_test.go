@@ -17,6 +17,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +25,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mmsgw/capability"
 	"mmsgw/client"
 	"mmsgw/gateway"
 	"mmsgw/gateway/api"
@@ -228,19 +228,25 @@ func (m *memory) AddPicture(_ context.Context, account string, p gateway.Picture
 	return nil
 }
 
-// numbers answers lookups: yes, but for the numbers named.
-type numbers map[string]capability.Result
+// numbers answers lookups: the first answer for every number but those named,
+// which have one each. R is whatever the domain takes for an answer, so that
+// this room need not know the room it comes from.
+type numbers[R any] struct {
+	answers []R
+	named   []string
+}
 
-func (n numbers) Lookup(_ context.Context, asked []string) []capability.Result {
-	answers := make([]capability.Result, len(asked))
+func (n numbers[R]) Lookup(_ context.Context, asked []string) []R {
+	found := make([]R, len(asked))
 	for i, a := range asked {
-		r, ok := n[a]
-		if !ok {
-			r.Profile = capability.Profile{Number: a, Network: "bell", MMS: capability.Yes, Source: "test"}
-		}
-		answers[i] = r
+		found[i] = n.answers[1+slices.Index(n.named, a)]
 	}
-	return answers
+	return found
+}
+
+// numbersOf makes numbers with a blank answer for all, and one for each named.
+func numbersOf[R any](_ func(gateway.Numbers, context.Context, []string) []R, named ...string) numbers[R] {
+	return numbers[R]{answers: make([]R, 1+len(named)), named: named}
 }
 
 // carriers: one, which takes any size.
@@ -296,8 +302,8 @@ const (
 )
 
 func account(id string, own ...gateway.Number) *gateway.Account {
-	a := &gateway.Account{ID: id, Numbers: map[gateway.Number]gateway.OwnNumber{}, DefaultRegion: "US", Freshness: 24 * time.Hour,
-		Standing: capability.Standing{Plan: capability.Paid, MMSEnabled: true, SMSEnabled: true}}
+	a := &gateway.Account{ID: id, Numbers: map[gateway.Number]gateway.OwnNumber{}, DefaultRegion: "US", Freshness: 24 * time.Hour}
+	a.Standing.Plan, a.Standing.MMSEnabled, a.Standing.SMSEnabled = "paid", true, true
 	for _, n := range own {
 		a.Numbers[n] = gateway.OwnNumber{Registered: true}
 	}
@@ -306,12 +312,12 @@ func account(id string, own ...gateway.Number) *gateway.Account {
 
 // testGateway is the real domain over the stand-ins.
 func testGateway(m *memory) *gateway.Gateway {
+	n := numbersOf(gateway.Numbers.Lookup, noMMS, mute)
+	n.answers[0].Profile.MMS, n.answers[0].Profile.Network = "yes", "bell"
+	n.answers[1].Profile.MMS = "no"
+	n.answers[2].Err = errors.New("lookup down")
 	g := &gateway.Gateway{
-		Numbers: numbers{
-			noMMS: {Profile: capability.Profile{Number: noMMS, MMS: capability.No, Source: "test"}},
-			mute:  {Err: errors.New("lookup down")},
-		},
-		Carriers: carriers{cap: 600 << 10}, Media: m, Messages: m, Lanes: lanes{}, Now: time.Now, NewID: gateway.NewID,
+		Numbers: n, Carriers: carriers{cap: 600 << 10}, Media: m, Messages: m, Lanes: lanes{}, Now: time.Now, NewID: gateway.NewID,
 	}
 	g.Rules.Store(&gateway.Rules{
 		Accounts: map[string]*gateway.Account{"acme": account("acme", via), "other": account("other", "+12125550177")},
