@@ -67,7 +67,7 @@ var impure = []string{"database/sql", "net/http", "net/rpc", "net/smtp", "os", "
 // for, and the drivers of the store.
 var blank = map[string]string{
 	"embed":                          "",
-	"modernc.org/sqlite":             "gateway/store",
+	"github.com/ncruces/go-sqlite3/driver":             "gateway/store",
 	"github.com/jackc/pgx/v5/stdlib": "gateway/store",
 }
 
@@ -129,8 +129,8 @@ func TestHouseNotices(t *testing.T) {
 		{"a sleeping test", "mm7/a_test.go", `import "time"; func f() { time.Sleep(1) }`, manners, "time.Sleep"},
 		{"a sleep under another name", "mm7/a_test.go", `import clock "time"; var f = clock.Sleep`, manners, "time.Sleep"},
 		{"a sleep of its own", "mm7/a_test.go", `func f() { time.Sleep(1) }`, manners, ""},
-		{"a driver", "gateway/store/a.go", `import _ "modernc.org/sqlite"`, manners, ""},
-		{"a driver elsewhere", "gateway/hook/a.go", `import _ "modernc.org/sqlite"`, manners, "blank import"},
+		{"a driver", "gateway/store/a.go", `import _ "github.com/ncruces/go-sqlite3/driver"`, manners, ""},
+		{"a driver elsewhere", "gateway/hook/a.go", `import _ "github.com/ncruces/go-sqlite3/driver"`, manners, "blank import"},
 		{"an import for its effect", "mm7/a.go", `import _ "image/png"`, manners, "blank import"},
 		{"an embedded file", "mm7/a.go", `import _ "embed"`, manners, ""},
 	} {

@@ -1,6 +1,10 @@
 package gateway
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // ReportStatus is what a carrier reports of one recipient, in the words of
 // TS 23.140 (8.7.1.11) made one spelling. What a carrier says beyond them is
@@ -66,10 +70,12 @@ func (r *Report) Next() (n Next, ok bool) {
 }
 
 // Hear applies a report to the delivery it speaks of and tells what it
-// changed. A fact that changes nothing is told as delivery.reported; the
-// caller drops exact repeats before.
+// changed. A fact that changes nothing is told as delivery.reported; an exact
+// repeat adds nothing.
 func (d *Delivery) Hear(r *Report, now time.Time) []Event {
-	d.Heard++
+	if !d.note(r) {
+		return nil
+	}
 	var events []Event
 	data := EventData{CarrierStatus: r.Raw, CarrierID: r.CarrierKey}
 	next, moves := r.Next()
@@ -88,6 +94,26 @@ func (d *Delivery) Hear(r *Report, now time.Time) []Event {
 		events = append(events, d.TellRead(now))
 	}
 	return events
+}
+
+// maxHeard bounds what is remembered of a delivery's reports. A carrier that
+// says more different things of one message than fit is told so no more.
+const maxHeard = 1024
+
+// note remembers a report; false where it was heard before.
+func (d *Delivery) note(r *Report) bool {
+	word := string(r.Status)
+	if !strings.EqualFold(word, r.Raw) {
+		word += "/" + strings.ReplaceAll(r.Raw, ",", ";")
+	}
+	if slices.Contains(strings.Split(d.Heard, ","), word) || len(d.Heard)+len(word) > maxHeard {
+		return false
+	}
+	if d.Heard != "" {
+		word = d.Heard + "," + word
+	}
+	d.Heard = word
+	return true
 }
 
 // hearOnTheWay: the carrier has the message, even where its answer was lost.

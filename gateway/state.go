@@ -90,12 +90,12 @@ type Delivery struct {
 	Due         time.Time // wake_at: when something happens by time
 	ValidUntil  time.Time
 	WantsReport bool
-	Attempts    int // answers about the message so far in this round
-	Tries       int // dials so far in this round
-	Resends     int // dials after an unknown outcome so far in this round
-	Heard       int  // reports so far
-	Doubt       bool // an attempt may have been taken without our knowing
-	Attempt     ID // the newest attempt; zero before the first
+	Attempts    int    // answers about the message so far in this round
+	Tries       int    // dials so far in this round
+	Resends     int    // dials after an unknown outcome so far in this round
+	Heard       string // the reports heard so far, a word each
+	Doubt       bool   // an attempt may have been taken without our knowing
+	Attempt     ID     // the newest attempt; zero before the first
 	UpdatedAt   time.Time
 	SentAt      time.Time
 	DeliveredAt time.Time

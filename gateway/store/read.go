@@ -75,7 +75,7 @@ func readMessage(query querier, id gateway.ID) (m *gateway.Message, err error) {
 		return nil, err
 	}
 	err = query(`SELECT p.id, r.name, p.place, p.type, p.size, p.width, p.height, p.frames FROM message_media r
-		JOIN media p ON p.id = r.media_id AND p.account = $2 WHERE r.message_id = $1 ORDER BY r.pos`, func(rows *sql.Rows) error {
+		JOIN media p ON p.id = r.media_id WHERE r.message_id = $1 AND p.account = $2 ORDER BY r.pos`, func(rows *sql.Rows) error {
 		var p gateway.Picture
 		err := rows.Scan(&p.ID, &p.Name, &p.Place, &p.Type, &p.Size, &p.Width, &p.Height, &p.Frames)
 		m.Media = append(m.Media, p)

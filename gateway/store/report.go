@@ -8,7 +8,9 @@ import (
 	"mmsgw/gateway"
 )
 
-// parkedReport is a row of reports: linked to a delivery, or waiting for one.
+// parkedReport is a row of reports: one that came before anything it matches,
+// waiting or linked by now. A report that matches at once needs no row: its
+// delivery and its event tell all of it.
 type parkedReport struct {
 	gateway.Report
 	tries  int
@@ -43,7 +45,7 @@ func (c *reporting) apply(b *batch) error {
 		return err
 	}
 	if d != nil {
-		return b.hear(a, d, c.r)
+		return b.hear(a, d, &c.r.Report)
 	}
 	r := c.r
 	r.wake = b.now.Add(parkTimes[0])
@@ -125,40 +127,19 @@ func (b *batch) byParties(r *gateway.Report) ([]*gateway.Attempt, error) {
 	return []*gateway.Attempt{a}, nil
 }
 
-// hear applies a report to its delivery and links it. An exact repeat adds
-// nothing.
-func (b *batch) hear(a *gateway.Attempt, d *gateway.Delivery, r parkedReport) error {
-	again, err := b.heard(d, r)
-	if err != nil {
-		return err
-	}
-	r.wake, r.linked = time.Time{}, rowKey{d.MessageID, d.N}
-	if again {
+// hear applies a report to its delivery. An attempt that got no MessageID has
+// learned it now.
+func (b *batch) hear(a *gateway.Attempt, d *gateway.Delivery, r *gateway.Report) error {
+	wasFinal := d.Final()
+	events := d.Hear(r, b.now)
+	if events == nil {
 		return nil
 	}
 	if a.CarrierKey == "" && r.CarrierKey != "" {
 		a.CarrierKey = r.CarrierKey
 		b.writeAttempt(a)
 	}
-	b.reports = append(b.reports, r)
-	wasFinal := d.Final()
-	return b.write(d, wasFinal, d.Hear(&r.Report, b.now)...)
-}
-
-// heard tells whether this very report was heard before.
-func (b *batch) heard(d *gateway.Delivery, r parkedReport) (bool, error) {
-	if d.Heard == 0 {
-		return false, nil
-	}
-	for i := range b.reports {
-		if o := &b.reports[i]; o.linked == (rowKey{d.MessageID, d.N}) && o.Status == r.Status && o.Raw == r.Raw && o.ID != r.ID {
-			return true, nil
-		}
-	}
-	found := false
-	err := b.query("SELECT 1 FROM reports WHERE message_id = $1 AND n = $2 AND status = $3 AND raw = $4 LIMIT 1",
-		func(rows *sql.Rows) error { found = true; return nil }, d.MessageID[:], d.N, string(r.Status), r.Raw)
-	return found, err
+	return b.write(d, wasFinal, events...)
 }
 
 // park keeps a report that matches nothing yet; a repeat of one parked adds
@@ -216,16 +197,9 @@ func (b *batch) tryParked(r parkedReport) error {
 		return err
 	}
 	b.parkedDiff--
-	again, err := b.heard(d, r)
-	if err != nil {
-		return err
-	}
-	if again { // linked all the same: it waits no more
-		r.wake, r.linked = time.Time{}, rowKey{d.MessageID, d.N}
-		b.reports = append(b.reports, r)
-		return nil
-	}
-	return b.hear(a, d, r)
+	r.wake, r.linked = time.Time{}, rowKey{d.MessageID, d.N} // it waits no more
+	b.reports = append(b.reports, r)
+	return b.hear(a, d, &r.Report)
 }
 
 func (b *batch) parkedWhere(where string, args ...any) (found []parkedReport, err error) {

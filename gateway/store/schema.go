@@ -78,7 +78,7 @@ CREATE TABLE deliveries (
 	attempts     INTEGER NOT NULL,
 	tries        INTEGER NOT NULL,
 	resends      INTEGER NOT NULL,
-	heard        INTEGER NOT NULL,
+	heard        TEXT NOT NULL,
 	doubt        SMALLINT NOT NULL,
 	attempt      {bytes},
 	updated_at   BIGINT NOT NULL,
@@ -133,7 +133,6 @@ CREATE TABLE reports (
 ){rowless};
 CREATE UNIQUE INDEX reports_parked ON reports (lane, carrier_key, recipient, status) WHERE message_id IS NULL;
 CREATE INDEX reports_wake ON reports (wake_at) WHERE wake_at IS NOT NULL;
-CREATE INDEX reports_linked ON reports (message_id, n) WHERE message_id IS NOT NULL;
 CREATE TABLE events (
 	seq        BIGINT PRIMARY KEY,
 	at         BIGINT NOT NULL,

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ncruces/go-sqlite3"
+	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // sqliteEngine is one file held by one process.
@@ -32,8 +32,8 @@ func openSQLite(path string) (writer, reader *sql.DB, lock *os.File, err error) 
 		return "file:" + url.PathEscape(path) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)" + extra
 	}
 	dsnPath := func(extra string) string { return strings.ReplaceAll(dsn(extra), "%2F", "/") }
-	if writer, err = sql.Open("sqlite", dsnPath("&_pragma=cache_size(-32768)")); err == nil {
-		reader, err = sql.Open("sqlite", dsnPath("&_pragma=query_only(1)"))
+	if writer, err = sql.Open("sqlite3", dsnPath("&_pragma=cache_size(-32768)")); err == nil {
+		reader, err = sql.Open("sqlite3", dsnPath("&_pragma=query_only(1)"))
 	}
 	if err != nil {
 		lock.Close()
@@ -71,16 +71,16 @@ func lockFile(path string) (*os.File, error) {
 }
 
 func classifySQLite(err error) failure {
-	var e *sqlite.Error
+	var e *sqlite3.Error
 	if !errors.As(err, &e) {
 		return failed
 	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL:
+	switch e.Code() {
+	case sqlite3.FULL:
 		return full
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+	case sqlite3.BUSY, sqlite3.LOCKED:
 		return again
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+	case sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN:
 		return fatal
 	}
 	return failed
