@@ -38,10 +38,10 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, who caller) erro
 	}
 	var attempts []gateway.Attempt
 	if replayed {
-		w.Header().Set("Idempotent-Replayed", "true")
 		if m, attempts, err = s.Gateway.Messages.Message(r.Context(), m.ID); err != nil {
 			return err
 		}
+		w.Header().Set("Idempotent-Replayed", "true")
 	}
 	w.Header().Set("Location", "/v1/messages/"+m.ID.MessageName())
 	return answerJSON(w, http.StatusAccepted, s.wireMessage(m, attempts))

@@ -114,6 +114,22 @@ func TestReadBackOfALife(t *testing.T) {
 	}
 }
 
+// A message whose lane is free is on the wire when it is answered: the answer
+// tells the attempt as a later GET does.
+func TestSubmitOnAFreeLane(t *testing.T) {
+	w := open(t)
+	w.gateway.Lanes = lanes{free: true}
+	a := w.json("/v1/messages", base(`,"text":"hi"`))
+	var m client.Message
+	decode(t, a.body, &m)
+	if d := m.Deliveries[0]; a.status != 202 || m.State != "sending" || d.Reason != nil || len(d.TransactionID) != 32 || len(d.AttemptLog) != 1 || d.AttemptLog[0].Outcome != "" {
+		t.Errorf("HTTP %d: %s", a.status, a.body)
+	}
+	if b := w.get("/v1/messages/" + m.ID); !bytes.Equal(a.body, b.body) {
+		t.Errorf("read back:\n%s\naccepted:\n%s", b.body, a.body)
+	}
+}
+
 func TestSubmitForm(t *testing.T) {
 	w := open(t)
 	first := w.do("POST", "/v1/media", bytes.NewReader(picOf(1)))

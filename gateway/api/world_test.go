@@ -89,7 +89,11 @@ func (m *memory) Accept(ctx context.Context, a gateway.Accept) (gateway.Acceptin
 	}
 	m.tell(gateway.Event{At: msg.CreatedAt, Type: "message.accepted", Account: msg.Account, MessageID: msg.ID, N: -1,
 		Data: gateway.EventData{Reference: msg.Reference}.JSON()})
-	return gateway.Accepting{ID: msg.ID}, nil
+	for _, at := range a.Attempts {
+		m.tell(msg.Deliveries[at.Covers[0]].Depart(&at, at.OpenedAt))
+		m.attempts[msg.ID] = append(m.attempts[msg.ID], at)
+	}
+	return gateway.Accepting{ID: msg.ID, Boarded: len(a.Attempts) > 0}, nil
 }
 
 // tell appends an event; the caller holds the lock.
@@ -255,9 +259,12 @@ type carriers struct{ cap int64 }
 func (carriers) Measure(_ string, m *gateway.Message) int64 { return 2000 + m.MediaBytes() }
 func (c carriers) Cap(string) int64                         { return c.cap }
 
-type lanes struct{}
+// lanes have a seat for everybody, or for nobody.
+type lanes struct{ free bool }
 
-func (lanes) Board(string) (gateway.Seat, bool) { return gateway.Seat{}, false }
+func (l lanes) Board(string) (gateway.Seat, bool) {
+	return gateway.Seat{Owner: "me", Go: func(gateway.Dispatch) {}, Free: func() {}}, l.free
+}
 
 // world is a whole API on a socket of its own, for one caller.
 type world struct {
