@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -363,8 +364,16 @@ func (e *exam) routes() {
 	}
 }
 
-// collect puts the flags of all checks in order.
+// collect puts the flags of all checks in order. What decoding found wrong with
+// a field says all there is to say of it: a text that is a number is not an
+// empty text too.
 func (e *exam) collect() {
+	faulty := map[string]bool{}
+	for _, f := range e.s.Faults {
+		faulty[f.Field] = true
+	}
+	told := len(e.s.Faults)
+	e.v.Flags = append(e.v.Flags[:told], slices.DeleteFunc(e.v.Flags[told:], func(f Flag) bool { return faulty[f.Field] })...)
 	SortFlags(e.v.Flags)
 	SortFlags(e.v.MMS)
 	SortFlags(e.v.From.Flags)
