@@ -129,6 +129,7 @@ var (
 	ErrNotFound       = errors.New("no such message")
 	ErrIdemConflict   = errors.New("the idempotency key was used for another message")
 	ErrIdemInProgress = errors.New("a submission with this idempotency key is still in progress")
+	ErrMediaCorrupt   = errors.New("a stored picture is damaged or gone")
 	ErrStorageFull    = errors.New("the storage is full; nothing was accepted")
 	ErrStorage        = errors.New("the storage did not answer: whether the message was accepted is not known; repeat with the same idempotency key")
 )

@@ -1,0 +1,116 @@
+package carrier
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"mmsgw/gateway"
+	"mmsgw/mm7"
+)
+
+// Send dials the carrier once with what d says, for its one delivery, and
+// tells what came of it; soon after ctx is done at the latest. It is a
+// relay's Link.
+func (l *Link) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
+	to := d.Deliveries[0].Recipient
+	req := l.request(d.Message, to, func(p gateway.Picture) (io.ReadCloser, error) { return l.fetch(ctx, p) })
+	req.TransactionID = d.Attempt.ID.TransactionID()
+	req.TimeStamp = mm7.DateTime(d.Attempt.OpenedAt)
+	answer, err := l.client.Submit(ctx, req)
+	if err != nil {
+		return l.failed(ctx, d, err)
+	}
+	return judge(reply{answer, to, d.Attempt.Dials}, l.o.Now())
+}
+
+// failed judges a request without an answer and keeps the cause for the
+// operator, whom a code alone would not help.
+func (l *Link) failed(ctx context.Context, d gateway.Dispatch, err error) gateway.Result {
+	result := judgeFailure(err)
+	level, what := slog.LevelDebug, "a request got no answer"
+	if result.Outcome == gateway.StopLane || result.Reason == gateway.MediaCorruptStored {
+		level, what = slog.LevelWarn, "a request could not be sent"
+	}
+	if result.Code != unreadable { // what cannot be read is the carrier's own words
+		l.o.Log.Log(ctx, level, what, gateway.KeyCarrier, l.o.Name, gateway.KeyMessage, d.Attempt.MessageID.MessageName(),
+			gateway.KeyTransactionID, d.Attempt.ID.TransactionID(), gateway.KeyCode, result.Code, gateway.KeyError, err)
+	}
+	return result
+}
+
+// Measure counts the bytes of the HTTP body in which m would go to one
+// recipient, exactly: the request is made as for sending, without opening a
+// picture. Of a message that cannot be written, for a picture that is none,
+// it counts the content.
+func (l *Link) Measure(m *gateway.Message) int64 {
+	to := gateway.Number("+10000000000") // as long as any that is taken
+	if len(m.Deliveries) > 0 {
+		to = m.Deliveries[0].Recipient
+	}
+	req := l.request(m, to, unopened)
+	req.TransactionID = gateway.ID{}.TransactionID()
+	req.TimeStamp = mm7.DateTime(m.CreatedAt)
+	n, err := mm7.Measure(l.dialect, req)
+	if err != nil {
+		return m.MediaBytes() + int64(len(m.Text))
+	}
+	return n
+}
+
+// priorities are the words of TS 23.140 for ours.
+var priorities = map[gateway.Priority]string{gateway.High: "High", gateway.Normal: "Normal", gateway.Low: "Low"}
+
+// opening gives the bytes of a picture when they are about to leave.
+type opening func(gateway.Picture) (io.ReadCloser, error)
+
+// request is the SubmitReq but for what only an attempt knows. Names of
+// pictures are minted by the codec: what callers named theirs stays here.
+func (l *Link) request(m *gateway.Message, to gateway.Number, open opening) *mm7.SubmitReq {
+	req := &mm7.SubmitReq{
+		VASPID: l.o.VASPID, VASID: l.o.VASID,
+		SenderAddress:  mm7.Address{Value: m.From.E164()},
+		Recipients:     mm7.Recipients{To: []mm7.Address{{Value: to.E164()}}},
+		ExpiryDate:     mm7.DateTime(m.ValidUntil),
+		DeliveryReport: m.Report,
+		ReadReply:      m.Read,
+		Priority:       priorities[m.Priority],
+		Subject:        m.Subject,
+		Parts:          make([]mm7.Part, 0, len(m.Media)+1),
+	}
+	if m.Text != "" {
+		req.Parts = append(req.Parts, mm7.Part{ContentType: "text/plain", Data: []byte(m.Text)})
+	}
+	for _, p := range m.Media {
+		req.Parts = append(req.Parts, mm7.Part{ContentType: p.Type, Size: p.Size, Open: func() (io.ReadCloser, error) { return open(p) }})
+	}
+	return req
+}
+
+// unopened is for measuring, which opens nothing.
+func unopened(gateway.Picture) (io.ReadCloser, error) {
+	return nil, &pictureError{errors.New("it is measured only")}
+}
+
+// pictureError says that a stored picture could not be had: nothing was sent.
+type pictureError struct{ err error }
+
+func (e *pictureError) Error() string { return "stored picture: " + e.err.Error() }
+func (e *pictureError) Unwrap() error { return e.err }
+
+// fetch has the bytes of a picture. The codec asks for all before it sends a
+// byte, but announces their sizes and sends what it is given: a picture that
+// grew or shrank has to be found here.
+func (l *Link) fetch(ctx context.Context, p gateway.Picture) (io.ReadCloser, error) {
+	data, err := l.open(ctx, p)
+	if err == nil && int64(len(data)) != p.Size {
+		err = fmt.Errorf("%w: it has %d bytes, not the %d it was stored with", gateway.ErrMediaCorrupt, len(data), p.Size)
+	}
+	if err != nil {
+		return nil, &pictureError{err}
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
