@@ -37,7 +37,7 @@ var reasonText = map[Reason]string{
 	BackingOff:           "The last try did not succeed; it is tried again at the time given.",
 	LaneStopped:          "The carrier refuses our login or can't be trusted, so nothing is sent to it. The gateway tries one message every few minutes; an operator should look at the carrier's settings.",
 	SenderPaused:         "The carrier refuses this sending number for now. It is tried again in a few minutes; an operator should ask the carrier.",
-	AwaitingReport:       "The carrier took the message; its report of what became of it is awaited.",
+	AwaitingReport:       "The carrier has the message, or may have it; its report of what became of it is awaited.",
 	AmbiguousOutcome:     "The request left, but no answer came: the carrier may or may not have the message. A report, a retry or the end of its validity settles it.",
 	MediaCorruptStored:   "A stored picture is damaged, so the message is not sent. An operator has to look at it.",
 	ExpiredBeforeSend:    "It was not sent before its validity ended and was dropped.",

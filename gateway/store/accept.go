@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mmsgw/gateway"
 )
@@ -31,8 +32,9 @@ func plain(err error) error {
 // acceptance is the change that makes a message durable.
 type acceptance struct {
 	result
-	a   gateway.Accept
-	out gateway.Accepting
+	a          gateway.Accept
+	out        gateway.Accepting
+	deliveries []gateway.Delivery // as the last apply made them
 }
 
 // Accept stores a message, its deliveries, the attempts that ride along and
@@ -41,6 +43,9 @@ func (s *Store) Accept(_ context.Context, a gateway.Accept) (gateway.Accepting, 
 	c := &acceptance{result: result{make(chan error, 1)}, a: a}
 	s.in.hand(c, false)
 	err := c.wait()
+	if err == nil && c.out.Boarded {
+		a.Message.Deliveries = c.deliveries
+	}
 	return c.out, err
 }
 
@@ -59,11 +64,12 @@ func (c *acceptance) apply(b *batch) error {
 	b.messages = append(b.messages, m)
 	b.events = append(b.events, gateway.Event{At: b.now, Type: "message.accepted", Account: m.Account, MessageID: m.ID, N: -1,
 		Data: gateway.EventData{Reference: m.Reference}.JSON()})
+	c.deliveries = slices.Clone(m.Deliveries) // the message stays as it was, for an apply after this one
 	if err := c.board(b); err != nil {
 		return err
 	}
-	for i := range m.Deliveries {
-		d := m.Deliveries[i]
+	for i := range c.deliveries {
+		d := c.deliveries[i]
 		if err := b.write(&d, false); err != nil {
 			return err
 		}
@@ -74,7 +80,6 @@ func (c *acceptance) apply(b *batch) error {
 // board stores the attempts that ride along, if this node still owns their
 // lanes; where it does not, the deliveries wait their turn as any other.
 func (c *acceptance) board(b *batch) error {
-	m := c.a.Message
 	for i := range c.a.Attempts {
 		a := &c.a.Attempts[i]
 		if ok, err := b.owns(gateway.Lease{Lane: a.Lane, Owner: a.Owner, Epoch: a.Epoch}); err != nil || !ok {
@@ -84,7 +89,7 @@ func (c *acceptance) board(b *batch) error {
 	c.out.Boarded = len(c.a.Attempts) > 0
 	for i := range c.a.Attempts {
 		a := c.a.Attempts[i]
-		b.events = append(b.events, m.Deliveries[a.Covers[0]].Depart(&a, b.now))
+		b.events = append(b.events, c.deliveries[a.Covers[0]].Depart(&a, b.now))
 		b.writeAttempt(&a)
 	}
 	return nil
@@ -99,7 +104,7 @@ func (c *acceptance) found(b *batch) error {
 		return err
 	}
 	if first != nil {
-		c.out.Boarded = !first.Attempt.IsZero() && len(c.a.Attempts) > 0
+		c.out.Boarded = c.deliveries != nil && !first.Attempt.IsZero() && len(c.a.Attempts) > 0
 		return nil
 	}
 	err = b.query(selectByKey, func(rows *sql.Rows) error { return scanByKey(rows, &c.out) }, m.Account, m.IdemKey)

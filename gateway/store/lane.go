@@ -23,12 +23,16 @@ type owning struct {
 // answers, so their outcome is unknown. gateway.ErrNotOwner while another node
 // holds it. Where this process is the only one there is nothing to wait for: a
 // former owner is dead.
-func (s *Store) Own(_ context.Context, lane, owner string) (gateway.Lease, []gateway.Dispatch, error) {
+func (s *Store) Own(ctx context.Context, lane, owner string) (gateway.Lease, []gateway.Dispatch, error) {
 	s.lanes.Store(lane, true)
 	c := &owning{result: result{make(chan error, 1)}, lease: gateway.Lease{Lane: lane, Owner: owner}}
 	s.in.hand(c, true)
-	err := c.wait()
-	return c.lease, c.orphans, err
+	select {
+	case err := <-c.ch:
+		return c.lease, c.orphans, plain(err)
+	case <-ctx.Done(): // taken or not, it is renewed or runs out
+		return gateway.Lease{}, nil, ctx.Err()
+	}
 }
 
 func (c *owning) rows() int { return 1 }
@@ -132,6 +136,9 @@ func (c *taking) rows() int { return 3 * c.order.N }
 func (c *taking) done(err error) { c.after(c.taken, plain(err)) }
 
 func (c *taking) apply(b *batch) error {
+	if done, err := c.committed(b); done || err != nil {
+		return err
+	}
 	c.taken = nil
 	ok, err := b.owns(c.order.Lease)
 	if err != nil {
@@ -146,6 +153,17 @@ func (c *taking) apply(b *batch) error {
 		}
 	}
 	return c.contents(b)
+}
+
+// committed tells whether an earlier apply of this change was committed after
+// all, its answer lost on the way: then what it opened is there.
+func (c *taking) committed(b *batch) (bool, error) {
+	if len(c.taken) == 0 {
+		return false, nil
+	}
+	first := c.taken[0].Attempt
+	a, err := b.attempt(first.ID)
+	return err == nil && a != nil && a.Open() && a.Dials == first.Dials && a.Epoch == first.Epoch, err
 }
 
 // takePriority walks the accounts that have something ready, one share each in
@@ -315,7 +333,9 @@ func (c *settling) apply(b *batch) error {
 		return err
 	}
 	if a == nil {
-		return refusal{fmt.Errorf("settle attempt %s: there is no such attempt", c.s.Attempt.Hex())}
+		b.s.opt.Log.Error("an answer for an attempt that is not in the database was dropped: was an older copy restored?",
+			gateway.KeyAttempt, c.s.Attempt.Hex(), gateway.KeyCarrier, c.s.Lane)
+		return nil
 	}
 	rows := make([]*gateway.Delivery, 0, len(a.Covers))
 	for _, n := range a.Covers {

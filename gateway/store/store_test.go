@@ -515,3 +515,51 @@ func TestPictures(t *testing.T) {
 		}
 	})
 }
+
+// A commit whose answer was lost runs again. Each change must find itself done:
+// here the very same changes are applied a second time after they were
+// committed, as after a lost answer.
+func TestChangesAppliedTwice(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		lease := w.own()
+		again := func(c change) {
+			t.Helper()
+			for range 2 {
+				w.hot.forget()
+				over := make(chan error, 1)
+				w.in.hand(noted{c, over}, true)
+				if err := <-over; err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		m := w.message(alice)
+		a := gateway.Attempt{ID: gateway.NewID(), MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
+		again(&acceptance{result: result{make(chan error, 2)}, a: gateway.Accept{Message: m, Attempts: []gateway.Attempt{a}}})
+		waiting := w.accept(w.message(bob))
+		taken := &taking{order: gateway.Order{Lease: lease, N: 5}, after: func([]gateway.Dispatch, error) {}}
+		again(taken)
+		if len(taken.taken) != 1 || taken.taken[0].Attempt.MessageID != waiting.ID {
+			t.Fatalf("took %+v", taken.taken)
+		}
+		again(&settling{gateway.Settlement{Attempt: taken.taken[0].Attempt.ID, Lane: "north", Result: gateway.Result{Outcome: gateway.Accepted, CarrierKey: "k"},
+			Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour)}}, func(error) {}})
+		again(&reporting{result{make(chan error, 2)}, parkedReport{Report: w.report("k", bob, gateway.ReportRetrieved)}})
+		for _, id := range []gateway.ID{m.ID, waiting.ID} {
+			got, attempts := w.read(id)
+			if len(attempts) != 1 || got.Deliveries[0].Tries != 1 {
+				t.Errorf("%d attempts, delivery %+v", len(attempts), got.Deliveries[0])
+			}
+		}
+		w.timeline(m.ID, "message.accepted", "delivery.attempted")
+		w.timeline(waiting.ID, "message.accepted", "delivery.attempted", "delivery.sent", "delivery.delivered", "message.completed")
+	})
+}
+
+// noted is a change whose end the test waits for.
+type noted struct {
+	change
+	over chan error
+}
+
+func (c noted) done(err error) { c.over <- err }

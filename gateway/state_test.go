@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// Every pair of states: what evidence may do. Only delivered leaves a final
+// state, and nothing leaves delivered, canceled or blocked.
+func TestEvidenceOnlyImproves(t *testing.T) {
+	waiting := []State{Scheduled, Queued, Held, Sending, Uncertain, Sent}
+	final := []State{Undecided, Expired, Undelivered, Failed}
+	ended := []State{Delivered, Canceled, Blocking}
+	for _, to := range append(append([]State{Delivered}, final...), waiting...) {
+		for _, from := range ended {
+			if from.MayBecome(to) {
+				t.Errorf("%s may become %s", from, to)
+			}
+		}
+		for _, from := range final {
+			if from.MayBecome(to) != (to == Delivered) {
+				t.Errorf("%s may become %s: %v", from, to, from.MayBecome(to))
+			}
+		}
+	}
+	for _, from := range waiting {
+		if from.Final() {
+			t.Errorf("%s is final", from)
+		}
+		for _, to := range append(final, Delivered) {
+			if !from.MayBecome(to) || !to.Final() {
+				t.Errorf("%s may not become %s", from, to)
+			}
+		}
+	}
+	if Delivered.MayBecome(Sent) || !Uncertain.MayBecome(Sent) || Sent.MayBecome(Uncertain) {
+		t.Error("the waiting states are out of order")
+	}
+}
+
+func TestStateOf(t *testing.T) {
+	row := func(s State) Delivery { return Delivery{State: s, WantsReport: true} }
+	for _, c := range []struct {
+		rows  []Delivery
+		want  string
+		final bool
+	}{
+		{[]Delivery{row(Delivered)}, "delivered", true},
+		{[]Delivery{row(Delivered), row(Queued)}, "queued", false},
+		{[]Delivery{row(Sent), row(Sending), row(Failed)}, "sending", false},
+		{[]Delivery{row(Uncertain), row(Held)}, "held", false},
+		{[]Delivery{row(Delivered), row(Failed)}, "mixed", true},
+		{[]Delivery{row(Delivered), row(Blocking)}, "delivered", true},
+		{[]Delivery{row(Blocking), row(Blocking)}, "blocked", true},
+		{[]Delivery{{State: Sent}}, "sent", true}, // no report was asked for
+		{[]Delivery{{State: Sent}, row(Sent)}, "sent", false},
+	} {
+		if got, final := StateOf(c.rows); got != c.want || final != c.final {
+			t.Errorf("%v: %s %v, want %s %v", c.rows, got, final, c.want, c.final)
+		}
+	}
+}
+
+func TestHear(t *testing.T) {
+	report := func(s ReportStatus, raw string) *Report {
+		return &Report{Status: s, Raw: raw, CarrierKey: "k", At: noon.Add(-time.Minute), ReceivedAt: noon, Patience: time.Hour}
+	}
+	sent := func() *Delivery {
+		return &Delivery{State: Sent, Reason: AwaitingReport, WantsReport: true, SentAt: noon.Add(-time.Hour), Due: noon.Add(time.Hour)}
+	}
+	for _, c := range []struct {
+		report *Report
+		state  State
+		reason Reason
+		claim  Claim
+	}{
+		{report(ReportRetrieved, "Retrieved"), Delivered, Retrieved, ByHandset},
+		{report(ReportRead, "Read"), Delivered, Retrieved, ByHandset},
+		{report(ReportExpired, "Expired"), Expired, ExpiredAtCarrier, ByNetwork},
+		{report(ReportRejected, "Rejected"), Undelivered, RecipientRejected, ByNetwork},
+		{report(ReportFiltered, "Rejected"), Undelivered, CarrierFiltered, ByNetwork},
+		{report(ReportUnrecognised, "Unrecognized"), Undelivered, HandsetUnsupported, ByNetwork},
+		{report(ReportUnreachable, "Unreachable"), Undelivered, RefusedAddress, ByNetwork},
+		{report(ReportIndeterminate, "Odd"), Undecided, Indeterminate, ByNetwork},
+		{report(ReportForwarded, "Forwarded"), Sent, ForwardedUnconfirmed, ""},
+		{report(ReportDeferred, "Deferred"), Sent, AwaitingReport, ""},
+	} {
+		d := sent()
+		if events := d.Hear(c.report, noon); len(events) == 0 {
+			t.Errorf("%s: no event", c.report.Status)
+		}
+		if d.State != c.state || d.Reason != c.reason || d.Claim != c.claim || d.Status != c.report.Raw {
+			t.Errorf("%s: %s %s %s %q", c.report.Status, d.State, d.Reason, d.Claim, d.Status)
+		}
+		if d.Final() != d.Due.IsZero() {
+			t.Errorf("%s: final %v but due %v", c.report.Status, d.Final(), d.Due)
+		}
+		if events := d.Hear(c.report, noon); events != nil {
+			t.Errorf("%s again: %v", c.report.Status, events)
+		}
+	}
+	d := sent()
+	d.Hear(report(ReportRetrieved, "Retrieved"), noon)
+	if !d.DeliveredAt.Equal(noon.Add(-time.Minute)) {
+		t.Errorf("delivered at %v, want the report's own time", d.DeliveredAt)
+	}
+	if events := d.Hear(report(ReportRead, "Read"), noon); len(events) != 1 || events[0].Type != "delivery.read" || d.ReadAt.IsZero() {
+		t.Errorf("a read report gave %v", events)
+	}
+	if events := d.Hear(report(ReportExpired, "Expired"), noon); len(events) != 1 || events[0].Type != "delivery.reported" || d.State != Delivered {
+		t.Errorf("a late Expired gave %v, %s", events, d.State)
+	}
+	lost := &Delivery{State: Uncertain, WantsReport: true, Doubt: true}
+	lost.Hear(report(ReportDeferred, "Deferred"), noon)
+	if lost.State != Sent || !lost.Due.Equal(noon.Add(time.Hour)) {
+		t.Errorf("a report of the way leaves a lost answer at %s due %v", lost.State, lost.Due)
+	}
+}
+
+func TestSettleAfterAReport(t *testing.T) {
+	a := &Attempt{ID: NewID()}
+	d := &Delivery{State: Delivered, WantsReport: true, Attempt: a.ID}
+	if events := d.Settle(a, Settlement{Next: Next{State: Sent}}, noon); events != nil || d.State != Delivered {
+		t.Errorf("a late answer gave %v, %s", events, d.State)
+	}
+	other := &Delivery{State: Sending, Attempt: NewID()}
+	if events := other.Settle(a, Settlement{Next: Next{State: Queued}}, noon); events != nil || other.State != Sending {
+		t.Errorf("an old attempt's retry moved the delivery: %v", events)
+	}
+	if events := other.Settle(a, Settlement{Next: Next{State: Sent, Reason: AwaitingReport}}, noon); len(events) != 1 {
+		t.Errorf("an old attempt's success is a fact: %v", events)
+	}
+}
+
+func TestEveryReasonHasWords(t *testing.T) {
+	for _, r := range []Reason{WaitingTurn, BackingOff, LaneStopped, SenderPaused, AwaitingReport, AmbiguousOutcome, MediaCorruptStored,
+		ExpiredBeforeSend, ExpiredAtCarrier, RetriesExhausted, RefusedContent, RefusedSize, RefusedAddress, RefusedSender, RefusedRequest,
+		CarrierFiltered, HandsetUnsupported, RecipientRejected, ForwardedUnconfirmed, NoReport, Indeterminate, AcceptedByCarrier, Retrieved} {
+		if r.Text() == "" {
+			t.Errorf("%s has no words", r)
+		}
+	}
+}
