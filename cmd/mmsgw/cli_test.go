@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mmsgw/client"
+	"mmsgw/gateway"
+	"mmsgw/mm7"
+	"mmsgw/simulator"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		out  string
+		errs string
+	}{
+		{"nothing", nil, 2, "", "Commands:"},
+		{"help", []string{"--help"}, 0, "mmsgw demo", ""},
+		{"help as a word", []string{"help", "send"}, 0, "Examples:", ""},
+		{"a command of a later release", []string{"queue"}, 2, "", `there is no command "queue"; there are demo, serve, send`},
+		{"a flag for a command", []string{"--json"}, 2, "", "the command comes first"},
+		{"an unknown flag", []string{"send", "--form", "x"}, 2, "", "unknown flag: --form; its flags are --help, --from"},
+		{"an argument too many", []string{"version", "now"}, 2, "", `"now" is one too many`},
+		{"another output", []string{"version", "--output", "xml"}, 2, "", "must be text or json"},
+		{"a flag's value", []string{"send", "--timeout", "soon"}, 2, "", "--timeout"},
+		{"no sender", []string{"send", "--to", "+14165550199"}, 2, "", "--from NUMBER"},
+		{"no recipient", []string{"send", "--from", "+12125550123"}, 2, "", "--to NUMBER"},
+		{"check and wait", []string{"send", "--from", "a", "--to", "b", "--check", "--wait"}, 2, "", "leave one out"},
+		{"a picture that is not there", []string{"send", "--from", "a", "--to", "b", "--image", "none.png"}, 2, "", "none.png"},
+		{"no daemon", []string{"send", "--from", "a", "--to", "b"}, 3, "", "no daemon was found"},
+		{"a socket nobody has", []string{"show", "msg_1", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
+		{"tail without a daemon", []string{"tail", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
+		{"show without an id", []string{"show"}, 2, "", "name one message"},
+		{"serve without a file", []string{"serve"}, 2, "", "--config FILE"},
+		{"serve with a file that is not there", []string{"serve", "--config", "none.yaml"}, 2, "", "none.yaml: cannot be read"},
+		{"simulate nothing", []string{"simulate"}, 2, "", "say what to simulate"},
+		{"a carrier of a later release", []string{"simulate", "smsc"}, 2, "", "say what to simulate: mmsc"},
+		{"a fault nobody knows", []string{"simulate", "mmsc", "--listen", "127.0.0.1:0", "--fault", "bored"}, 2, "", `no fault "bored"`},
+		{"half a login", []string{"simulate", "mmsc", "--report-user", "x"}, 2, "", "go together"},
+		{"a demo's fault", []string{"demo", "--fault", "bored"}, 2, "", "there are refuse, slow"},
+		{"a demo's fault of later", []string{"demo", "--fault", "partial-1100"}, 2, "", "several recipients in one request"},
+		{"too many pictures", []string{"demo", "--images", "11"}, 2, "", "0 to 10"},
+		{"a shell nobody has", []string{"completion", "tcsh"}, 2, "", "bash, zsh or fish"},
+		{"version", []string{"version"}, 0, "mmsgw " + release, ""},
+		{"version as a flag", []string{"--version"}, 0, "mmsgw " + release, ""},
+		{"version as JSON", []string{"version", "--output", "json"}, 0, `"version":"` + release + `"`, ""},
+		{"sample", []string{"check-config", "--print-sample"}, 0, "state_dir: ./state", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			mmsgw(t, []string{"MMSGW_SOCKET="}, c.args...).want(t, c.code, c.out, c.errs)
+		})
+	}
+}
+
+func TestHelpHasExamples(t *testing.T) {
+	for _, c := range commands() {
+		var b bytes.Buffer
+		c.help(&b)
+		for _, want := range []string{c.summary, "\nExamples:\n  mmsgw ", "mmsgw " + c.name, "--help"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the help of %s lacks %q:\n%s", c.name, want, b.String())
+			}
+		}
+		if len(c.examples) == 0 {
+			t.Errorf("%s has no example", c.name)
+		}
+	}
+}
+
+func TestCompletionScriptsAreSound(t *testing.T) {
+	t.Parallel()
+	script := mmsgw(t, nil, "completion", "bash")
+	script.want(t, 0, "complete -o default -F _mmsgw mmsgw", "")
+	cmd := exec.Command("bash", "-c", script.out+`
+COMP_WORDS=(mmsgw sh); COMP_CWORD=1; _mmsgw; echo "${COMPREPLY[@]}"
+COMP_WORDS=(mmsgw send --im); COMP_CWORD=2; _mmsgw; echo "${COMPREPLY[@]}"`)
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "show\n--image\n" {
+		t.Errorf("%q, %v; want show and --image", out, err)
+	}
+	for _, shell := range []string{"zsh", "fish"} {
+		mmsgw(t, nil, "completion", shell).want(t, 0, "idempotency-key", "")
+	}
+}
+
+// The protocol's room is not ours to import: its names are repeated.
+func TestDialectsAreThoseOfTheProtocol(t *testing.T) {
+	if !slices.Equal(dialects, mm7.Presets()) {
+		t.Errorf("dialects %q, want %q", dialects, mm7.Presets())
+	}
+}
+
+func TestDemoFaultsAreTheSimulators(t *testing.T) {
+	for _, f := range demoFaults {
+		known := slices.ContainsFunc(simulator.Faults(), func(s simulator.Fault) bool { return s.Name == f.name })
+		if known == (f.later != "") {
+			t.Errorf("fault %s: known to the simulator %v, put off %q", f.name, known, f.later)
+		}
+	}
+}
+
+func TestDemoNumbersAreOrdinaryAndDistinct(t *testing.T) {
+	seen := map[string]bool{demoSender: true}
+	for i := range gateway.MaxRecipients {
+		n := demoRecipient(i)
+		if p := gateway.ParseNumber(n, ""); p.Problem != gateway.NumberFine || p.Territory || seen[n] {
+			t.Fatalf("number %d, %s: %+v, seen before: %v", i, n, p, seen[n])
+		}
+		seen[n] = true
+	}
+	if demoRecipient(0) != "+14165550199" {
+		t.Errorf("the first is %s", demoRecipient(0))
+	}
+}
+
+func TestCheckConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("numbers.csv", "number_or_prefix,mms,network,class\n+1,perhaps,,\n")
+	carrier := "\ncarriers: [{name: north, protocol: mm7, url: \"http://127.0.0.1:1/\", reports: {open: true}}]\nroutes: [{carriers: [north]}]\n"
+	for _, c := range []struct {
+		name, text string
+		code       int
+		want       []string
+	}{
+		{"good", "capability: {unknown: warn}" + carrier, 0, []string{"ok, with 1 warning", "reports.open"}},
+		{"two faults with their places", "state_dri: x\nlog: {level: loud}\n", 2, []string{":1:1: state_dri", ":2:14: log.level", "2 faults"}},
+		{"a dialect", "carriers:\n  - {name: n, protocol: mm7, dialect: rel-9, url: \"http://127.0.0.1:1/\", reports: {open: true}}\n", 2, []string{":2:39:", "rel-6-mm7-1-4 or rel-5-mm7-1-2"}},
+		{"a user and a table", "operators: {users: [nobody-has-this-name]}\ncapability: {file: numbers.csv}\n", 2,
+			[]string{"operators.users[0]: no user of this machine", "capability.file: capability file", "line 2: mms is \"perhaps\"", "2 faults"}},
+		{"a number that can't send", "capability: {unknown: warn}\naccounts: [{id: a, numbers: [\"+18765550100\"]}]" + carrier, 0, []string{"accounts[0].numbers[0]: is no number"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := write(strings.ReplaceAll(c.name, " ", "-")+".yaml", c.text)
+			r := mmsgw(t, nil, "check-config", "--config", file)
+			for _, want := range c.want {
+				r.want(t, c.code, want, "")
+			}
+			answer := decode[checked](t, mmsgw(t, nil, "check-config", "--config", file, "--output", "json").out)
+			if answer.OK != (c.code == 0) || answer.OK != (len(answer.Problems) == 0) {
+				t.Errorf("as JSON: %+v", answer)
+			}
+			if c.code != 0 {
+				mmsgw(t, nil, "serve", "--config", file).want(t, 2, "", answer.Problems[0].Message)
+			}
+		})
+	}
+}
+
+// The socket is looked for where the contract says, in its order.
+func TestSocketOrder(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("c.yaml", []byte("listen: {api: [\"unix:of-config.sock\"]}\ncapability: {unknown: warn}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"MMSGW_SOCKET": "of-env.sock"}
+	term := &terminal{out: os.Stdout, err: os.Stderr, env: func(n string) (string, bool) { v, ok := env[n]; return v, ok }}
+	want := func(r reach, target string) {
+		t.Helper()
+		if got, err := r.target(term); got != target || err != nil {
+			t.Errorf("%+v: %q, %v; want %q", r, got, err, target)
+		}
+	}
+	want(reach{socket: "named.sock", config: "c.yaml"}, "named.sock")
+	want(reach{config: "c.yaml"}, "of-env.sock")
+	delete(env, "MMSGW_SOCKET")
+	want(reach{config: "c.yaml"}, "unix:"+filepath.Join(dir, "of-config.sock"))
+	if err := os.MkdirAll("state", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("state/mmsgw.sock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(reach{}, "./state/mmsgw.sock")
+}
+
+func TestParagraph(t *testing.T) {
+	reason := &client.Reason{Code: "backing_off", Message: "The last try did not succeed."}
+	m := &client.Message{ID: "msg_1", From: "+12125550123", To: []string{"+14165550199"}, State: "queued",
+		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Reason: reason}}}
+	at := m.CreatedAt.AddDate(2026, 0, 0)
+	m.Deliveries[0].NextAttemptAt = &at
+	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. The last try did not succeed. It is tried again at " + clock(at) + "."
+	if got := paragraph(m); got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
+	m.Counts = map[string]int{"delivered": 4, "failed": 1}
+	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason}, {State: "delivered"}, {State: "delivered"}}
+	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed."
+	if got := paragraph(m); got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+func TestColourOnlyOnATerminal(t *testing.T) {
+	var b bytes.Buffer
+	plain := &terminal{out: &b, err: &b}
+	plain.progress("waiting")
+	plain.line("%s", plain.paint(green, "delivered"))
+	if b.String() != "delivered\n" {
+		t.Errorf("a pipe gets %q", b.String())
+	}
+	b.Reset()
+	colour := &terminal{out: &b, err: &b, live: true, color: true}
+	colour.progress("waiting")
+	colour.line("%s", colour.paint(green, "delivered"))
+	if want := "\r\x1b[Kwaiting\r\x1b[K\x1b[32mdelivered\x1b[0m\n"; b.String() != want {
+		t.Errorf("a terminal gets %q, want %q", b.String(), want)
+	}
+}

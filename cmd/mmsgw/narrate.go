@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mmsgw/client"
+)
+
+// narrator tells the events of one message, each with its time since the
+// beginning. As JSON it is silent, unless events are what is asked for.
+type narrator struct {
+	t          *terminal
+	begin      time.Time
+	recipients int
+	events     bool                      // as JSON, one event a line
+	more       func(client.Event) string // what else is known of an event
+}
+
+// tell tells one event, and whether it was the last.
+func (n *narrator) tell(e client.Event) (last bool) {
+	last = e.Type == "message.completed"
+	if n.t.json {
+		if n.events {
+			_ = n.t.value(e) // a reader that went away is told by the next write
+		}
+		return last
+	}
+	if e.Type == "message.accepted" || last {
+		return last
+	}
+	_, word, _ := strings.Cut(e.Type, ".")
+	text := details(e)
+	if n.recipients > 1 {
+		text = e.To + "  " + text
+	}
+	if n.more != nil {
+		text += n.more(e)
+	}
+	n.t.line("%s%s  %s", n.t.state(word, 10), n.t.paint(faint, since(e.At.Sub(n.begin))), text)
+	n.t.progress("%s", waiting[word])
+	return false
+}
+
+// waiting says what is waited for after an event.
+var waiting = map[string]string{
+	"accepted": "waiting for its turn…", "attempted": "waiting for the carrier's answer…", "sent": "waiting for the report…",
+	"queued": "waiting for the next try…", "uncertain": "waiting for a report…", "held": "waiting…",
+}
+
+func since(d time.Duration) string {
+	return fmt.Sprintf("%9.1f ms", float64(d.Microseconds())/1000)
+}
+
+// details are an event's data in words.
+func details(e client.Event) string {
+	d, err := e.Details()
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	add := func(text, value string) {
+		if value != "" {
+			parts = append(parts, text+value)
+		}
+	}
+	add("", d.Reason)
+	if d.Dial > 1 {
+		add("", fmt.Sprintf("dial %d", d.Dial))
+	}
+	switch e.Type {
+	case "delivery.attempted":
+		add("transaction ", d.TransactionID)
+	case "delivery.sent", "report.unmatched":
+		add("carrier's id ", d.CarrierMessageID)
+	}
+	add("carrier says ", d.CarrierStatus)
+	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" {
+		add("claimed by ", d.ClaimedBy)
+	}
+	if d.NextAttemptAt != nil {
+		add("next ", d.NextAttemptAt.Local().Format("15:04:05.000"))
+	}
+	if d.Late {
+		add("", "changes nothing")
+	}
+	add("reference ", d.Reference)
+	return strings.Join(parts, ", ")
+}

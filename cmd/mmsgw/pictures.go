@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mmsgw/gateway"
+	"mmsgw/gateway/media"
+)
+
+// pictures joins the media store, which only appends, with the store's index of
+// what lies where: bytes that are there already are not written again. It is the
+// Media of the domain and of the API, and gives the carriers' links their bytes.
+type pictures struct {
+	blobs *media.Store
+	index interface {
+		// Place is where a picture's bytes lie, or "" where nobody stored it.
+		Place(ctx context.Context, id string) (string, error)
+	}
+}
+
+// faultOf is the flag's code for what is wrong with bytes received: of those
+// that are no picture, the broken ones have a type.
+func faultOf(b *media.Blob) string {
+	switch {
+	case b.Err == nil:
+		return ""
+	case b.Size == 0:
+		return "media_empty"
+	case b.Info.Type == "":
+		return "unsupported_media_type"
+	}
+	return "media_corrupt"
+}
+
+// Receive inspects a picture. The bytes are its own from then on.
+func (p *pictures) Receive(b []byte) *gateway.Upload {
+	blob := p.blobs.ReceiveBytes(b)
+	return &gateway.Upload{
+		Picture: gateway.Picture{ID: blob.ID.String(), Type: blob.Info.Type, Size: blob.Size, Width: blob.Info.Width, Height: blob.Info.Height, Frames: blob.Info.Frames},
+		Fault:   faultOf(blob), Bytes: b,
+	}
+}
+
+// Keep makes uploads durable and sets their Place; those that have one are.
+func (p *pictures) Keep(ctx context.Context, uploads []*gateway.Upload) error {
+	var fresh []*gateway.Upload
+	var blobs []*media.Blob
+	for _, u := range uploads {
+		if u.Place != "" {
+			continue
+		}
+		var err error
+		if u.Place, err = p.index.Place(ctx, u.ID); err != nil {
+			return err
+		}
+		if u.Place == "" && !slices.ContainsFunc(fresh, func(f *gateway.Upload) bool { return f.ID == u.ID }) {
+			fresh, blobs = append(fresh, u), append(blobs, p.blobs.ReceiveBytes(u.Bytes))
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := p.blobs.KeepWait(blobs...); err != nil {
+		return storageError(err)
+	}
+	for i, u := range fresh {
+		u.Place = blobs[i].Place
+	}
+	for _, u := range uploads { // the second of two equal pictures
+		if u.Place == "" {
+			u.Place = fresh[slices.IndexFunc(fresh, func(f *gateway.Upload) bool { return f.ID == u.ID })].Place
+		}
+	}
+	return nil
+}
+
+// storageError says in the domain's words why bytes were not kept.
+func storageError(err error) error {
+	if errors.Is(err, media.ErrFull) {
+		return fmt.Errorf("%w (%v)", gateway.ErrStorageFull, err)
+	}
+	return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
+}
+
+// Bytes reads a stored picture.
+func (p *pictures) Bytes(ctx context.Context, pic gateway.Picture) ([]byte, error) {
+	id, err := media.ParseID(pic.ID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.blobs.Bytes(ctx, pic.Place, id)
+	if errors.Is(err, media.ErrCorrupt) {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrMediaCorrupt, err)
+	}
+	return b, err
+}

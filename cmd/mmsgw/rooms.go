@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"mmsgw/config"
+	"mmsgw/gateway"
+	"mmsgw/gateway/carrier"
+	"mmsgw/gateway/media"
+	"mmsgw/gateway/relay"
+	"mmsgw/gateway/store"
+)
+
+// rooms are what a daemon is built of, joined.
+type rooms struct {
+	store    *store.Store
+	blobs    *media.Store
+	pictures *pictures
+	carriers *carrier.Set
+	links    []*carrier.Link
+	relay    *relay.Relay
+	gateway  *gateway.Gateway
+	owner    string
+}
+
+// seams are where one room calls another across a point at which the process
+// may die: what was done before must suffice to go on after.
+type seams struct {
+	media    gateway.Media
+	messages gateway.Messages
+	reports  carrier.Reports
+	queue    relay.Queue
+	lanes    []relay.Lane
+}
+
+// openRooms opens the stores and joins the rooms. fatal is told when the
+// storage can't be trusted any more.
+func openRooms(ctx context.Context, s *setup, log *slog.Logger, fatal func(error)) (*rooms, error) {
+	// A run has a name of its own: what an earlier one left open is not its.
+	host, _ := os.Hostname()
+	r := &rooms{owner: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), gateway.NewID().Hex())}
+	var wake waker
+	var err error
+	if r.store, err = store.Open(ctx, store.Options{
+		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log,
+		Wake: wake.lane, WakeDue: wake.timer, Fatal: fatal,
+	}); err != nil {
+		return nil, err
+	}
+	if err = r.openMedia(ctx, s.config, fatal); err == nil {
+		err = r.join(s, log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	wake.relay.Store(r.relay)
+	return r, nil
+}
+
+// waker wakes a relay that is made after the store that calls it.
+type waker struct{ relay atomic.Pointer[relay.Relay] }
+
+func (w *waker) lane(name string) {
+	if r := w.relay.Load(); r != nil {
+		r.Wake(name)
+	}
+}
+
+func (w *waker) timer() {
+	if r := w.relay.Load(); r != nil {
+		r.WakeTimer()
+	}
+}
+
+// leastSegment holds the largest picture with room to spare.
+const leastSegment = 8 << 20
+
+func (r *rooms) openMedia(ctx context.Context, c *config.Config, fatal func(error)) error {
+	key, err := r.store.Secret(ctx, "media")
+	if err != nil {
+		return err
+	}
+	o := media.Options{Dir: c.Media, Key: [32]byte(key), Reserve: int64(c.MediaReserve), Fatal: fatal}
+	if o.Dir == "" {
+		o.Dir = filepath.Join(c.StateDir, "media")
+	}
+	if o.Reserve < media.DefaultSegmentSize { // little space: small pieces of it
+		o.SegmentSize = max(leastSegment, o.Reserve/4096*4096)
+		o.Reserve = o.SegmentSize
+	}
+	r.blobs, err = media.Open(o)
+	return err
+}
+
+// join makes links, relay and domain, and ties them to the stores.
+func (r *rooms) join(s *setup, log *slog.Logger) error {
+	r.pictures = &pictures{blobs: r.blobs, index: r.store}
+	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: wholeMicros{r.store}}
+	for i := range s.config.Carriers {
+		c := &s.config.Carriers[i]
+		o := linkOptions(c)
+		o.Log = log
+		link, err := carrier.New(o, r.pictures.Bytes)
+		if err != nil {
+			return err
+		}
+		r.links = append(r.links, link)
+		join.lanes = append(join.lanes, relay.Lane{Name: c.Name, Link: link, Policy: policyOf(c)})
+	}
+	join = crashing(join)
+	var err error
+	if r.carriers, err = carrier.NewSet(join.reports, r.links...); err != nil {
+		return err
+	}
+	r.relay = relay.New(relay.Options{Owner: r.owner, Queue: join.queue, Lanes: join.lanes, DrainTimeout: drainTime, Log: log})
+	r.gateway = &gateway.Gateway{Numbers: s.numbers, Carriers: r.carriers, Media: join.media, Messages: join.messages, Lanes: r.relay, Now: time.Now, NewID: gateway.NewID}
+	r.gateway.Rules.Store(s.rules)
+	return nil
+}
+
+// close gives the leases back and closes the stores, the database last.
+func (r *rooms) close() error {
+	for _, l := range r.links {
+		l.Close()
+	}
+	if r.blobs != nil {
+		r.blobs.Close()
+	}
+	err := r.store.Release(context.Background(), r.owner)
+	return errors.Join(err, r.store.Close())
+}
+
+// wholeMicros gives the store due times that its rows can hold. A row kept in
+// memory would otherwise differ from the same row read back, and a wait that the
+// relay saw in the one would not be found in the other.
+type wholeMicros struct{ relay.Queue }
+
+func (q wholeMicros) Settle(s gateway.Settlement, done func(error)) {
+	s.Next.Due = s.Next.Due.Truncate(time.Microsecond)
+	q.Queue.Settle(s, done)
+}
+
+func (q wholeMicros) Move(moves []gateway.Move, done func(error)) {
+	for i := range moves {
+		moves[i].Next.Due = moves[i].Next.Due.Truncate(time.Microsecond)
+	}
+	q.Queue.Move(moves, done)
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mmsgw/client"
+)
+
+func showCommand() *command {
+	c := newCommand("show", "ID", "Says where a message is, what holds it and what happens next")
+	c.about = "The first paragraph says it in words; then come its deliveries and its history."
+	c.examples = []string{"mmsgw show msg_0199d2c5a1b27c3d8e4f5a6b7c8d9e0f", "mmsgw show msg_… --output json"}
+	r := c.reaches()
+	c.prints()
+	c.run = func(ctx context.Context, t *terminal, args []string) error {
+		if len(args) != 1 {
+			return usage("name one message by its id, which begins with msg_")
+		}
+		return show(ctx, t, r, args[0])
+	}
+	return c
+}
+
+func show(ctx context.Context, t *terminal, r *reach, id string) error {
+	c, err := r.client(t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	m, err := c.Message(ctx, id)
+	var events []client.Event
+	if err == nil {
+		events, err = c.Timeline(ctx, id)
+	}
+	var problem *client.Problem
+	var unreached *client.NotReachedError
+	switch {
+	case err == nil:
+	case errors.As(err, &problem), errors.As(err, &unreached):
+		return failure(t, err, "")
+	default: // the connection broke, or the daemon took a minute
+		return failure(t, &client.NotReachedError{Target: "its socket", Err: err}, "")
+	}
+	if t.json {
+		return t.value(struct {
+			*client.Message
+			Events []client.Event `json:"events"`
+		}{m, events})
+	}
+	sayMessage(t, m)
+	t.line("\nHistory")
+	story := &narrator{t: t, begin: m.CreatedAt, recipients: len(m.To)}
+	for _, e := range events {
+		story.tell(e)
+	}
+	t.settle()
+	return nil
+}
+
+// sayMessage prints a message: the paragraph, then what it holds and each
+// delivery.
+func sayMessage(t *terminal, m *client.Message) {
+	t.line("%s", paragraph(m))
+	t.line("\nMessage")
+	t.line("  state      %s", t.paint(colorOf(m.State), m.State))
+	t.line("  account    %s", m.Account)
+	if m.Reference != "" {
+		t.line("  reference  %s", m.Reference)
+	}
+	t.line("  accepted   %s, valid until %s", clock(m.CreatedAt), clock(m.ExpiresAt))
+	t.line("  content    %s, %s, %s of %s", strings.ToUpper(m.Channel), count(len([]rune(m.Text)), "character"), count(len(m.Media), "picture"), size(m.Size.Bytes))
+	for _, f := range m.Flags {
+		t.line("  note       %s: %s", f.Code, f.Message)
+	}
+	t.line("\nDeliveries")
+	for i := range m.Deliveries {
+		sayDelivery(t, &m.Deliveries[i])
+	}
+}
+
+func sayDelivery(t *terminal, d *client.Delivery) {
+	reason := ""
+	if d.Reason != nil {
+		reason = "  " + d.Reason.Code
+	}
+	twice := ""
+	if d.PossibleDuplicate {
+		twice = "  perhaps twice"
+	}
+	t.line("  %s  %s  by %s%s  (says the %s)%s", d.To, t.state(d.State, 11), d.Carrier, reason, d.ClaimedBy, twice)
+	for _, a := range d.AttemptLog {
+		outcome := a.Outcome
+		if outcome == "" {
+			outcome = "under way"
+		}
+		text := fmt.Sprintf("    attempt %d  %s  %s  transaction %s", a.Number, clock(a.At), outcome, a.TransactionID)
+		if a.CarrierMessageID != "" {
+			text += "  carrier's id " + a.CarrierMessageID
+		}
+		t.line("%s", text)
+	}
+}
+
+func clock(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05 MST") }
+
+// maxTold is how many deliveries the paragraph speaks of one by one.
+const maxTold = 3
+
+// paragraph says where a message is, what holds it, what happens next and when.
+func paragraph(m *client.Message) string {
+	text := fmt.Sprintf("%s from %s to %s", m.ID, m.From, m.To[0])
+	if n := len(m.To); n > 1 {
+		text = fmt.Sprintf("%s from %s to %d recipients", m.ID, m.From, n)
+	}
+	if m.Final {
+		text += " has ended: " + m.State + "."
+	} else {
+		text += " is on its way: " + m.State + "."
+	}
+	if len(m.To) > 1 {
+		text += " " + tally(m.Counts) + "."
+	}
+	told := 0
+	for i := range m.Deliveries {
+		d := &m.Deliveries[i]
+		if len(m.Deliveries) > maxTold && (d.State == "delivered" || told == maxTold) {
+			continue
+		}
+		told++
+		text += " " + sentence(d, len(m.To) > 1)
+	}
+	return text
+}
+
+// tally lists how many deliveries are in which state.
+func tally(counts map[string]int) string {
+	var states, parts []string
+	for s := range counts {
+		states = append(states, s)
+	}
+	slices.Sort(states)
+	for _, s := range states {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sentence says of one delivery what its reason says, and when it goes on.
+func sentence(d *client.Delivery, several bool) string {
+	var parts []string
+	if several {
+		parts = append(parts, d.To+": "+d.State+".")
+	}
+	switch {
+	case d.Reason != nil:
+		parts = append(parts, d.Reason.Message)
+	case d.State == "sending":
+		parts = append(parts, "The carrier "+d.Carrier+" is being asked to take it; its answer is awaited.")
+	}
+	switch {
+	case d.NextAttemptAt != nil:
+		parts = append(parts, fmt.Sprintf("It is tried again at %s.", clock(*d.NextAttemptAt)))
+	case d.DeliveredAt != nil:
+		parts = append(parts, fmt.Sprintf("It was delivered at %s.", clock(*d.DeliveredAt)))
+	}
+	return strings.Join(parts, " ")
+}
