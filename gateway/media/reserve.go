@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 )
 
 // reserve keeps zeroed segments ready, so that the writer need not wait for one. A segment given out is durable, its
@@ -20,8 +21,11 @@ type reserve struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	ready   []*segment
-	wanted  bool  // the writer waits
-	err     error // why the last preparation failed; nil when it is worth another try
+	wanted  bool        // the writer waits
+	filled  bool        // the target was reached once
+	taken   time.Time   // when the writer last took one
+	alarm   *time.Timer // set while a refill waits for quiet; nil otherwise
+	err     error       // why the last preparation failed; nil when it is worth another try
 	closed  bool
 }
 
@@ -57,7 +61,7 @@ func (r *reserve) take() (*segment, error) {
 	switch {
 	case len(r.ready) > 0:
 		seg := r.ready[0]
-		r.ready = r.ready[1:]
+		r.ready, r.taken = r.ready[1:], time.Now()
 		r.changed.Broadcast()
 		return seg, nil
 	case r.err != nil:
@@ -85,10 +89,36 @@ func (r *reserve) keep() {
 func (r *reserve) needed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for !r.closed && (r.err != nil || len(r.ready) >= r.target && !(r.wanted && len(r.ready) == 0)) {
+	for !r.closed && !r.worthwhile() {
 		r.changed.Wait()
 	}
 	return !r.closed
+}
+
+// quiet is how long the writer must have taken no segment before its use is made good: every byte of a zeroed segment
+// is written twice, and while pictures stream in the disk has better to do. A reserve that runs low is filled at once.
+const quiet = 2 * time.Second
+
+func (r *reserve) worthwhile() bool {
+	n := len(r.ready)
+	r.filled = r.filled || n >= r.target
+	switch {
+	case r.err != nil:
+		return false
+	case n >= r.target:
+		return r.wanted && n == 0
+	case !r.filled, n <= r.target/4, time.Since(r.taken) >= quiet:
+		return true
+	}
+	if r.alarm == nil {
+		r.alarm = time.AfterFunc(quiet-time.Since(r.taken), func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.alarm = nil
+			r.changed.Broadcast()
+		})
+	}
+	return false
 }
 
 func (r *reserve) prepare() (*segment, error) {
@@ -193,6 +223,9 @@ func (r *reserve) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+	if r.alarm != nil {
+		r.alarm.Stop()
+	}
 	r.changed.Broadcast()
 }
 

@@ -120,25 +120,9 @@ func (c *carrier) reportTo(addr string) {
 	c.reporting = true
 	for range 16 {
 		go func() {
-			conn, err := net.Dial("tcp", addr)
-			if err != nil {
-				c.failed.Store(err)
-				return
-			}
-			defer conn.Close()
-			in := bufio.NewReaderSize(conn, 16<<10)
+			r := reporter{addr: addr}
 			for message := range c.queue {
-				body := fmt.Appendf(nil, reportReq, message)
-				req := fmt.Appendf(nil, "POST /mm7/sink HTTP/1.1\r\nHost: %s\r\nContent-Type: text/xml; charset=\"utf-8\"\r\nSOAPAction: \"\"\r\nContent-Length: %d\r\n\r\n", addr, len(body))
-				if _, err := conn.Write(append(req, body...)); err != nil {
-					c.failed.Store(err)
-					return
-				}
-				status, answer, err := response(in)
-				if err == nil && (status != 200 || !bytes.Contains(answer, []byte("1000"))) {
-					err = fmt.Errorf("a report was answered %d: %s", status, answer)
-				}
-				if err != nil {
+				if err := r.report(message); err != nil {
 					c.failed.Store(err)
 					return
 				}
@@ -146,6 +130,40 @@ func (c *carrier) reportTo(addr string) {
 			}
 		}()
 	}
+}
+
+// reporter posts reports on one connection, kept while the gateway keeps it.
+type reporter struct {
+	addr string
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (r *reporter) report(message string) error {
+	body := fmt.Appendf(nil, reportReq, message)
+	req := fmt.Appendf(nil, "POST /mm7/sink HTTP/1.1\r\nHost: %s\r\nContent-Type: text/xml; charset=\"utf-8\"\r\nSOAPAction: \"\"\r\nContent-Length: %d\r\n\r\n", r.addr, len(body))
+	status, answer, err := r.post(append(req, body...))
+	if err != nil { // the gateway may close what was idle: once more, on a new one
+		r.conn = nil
+		status, answer, err = r.post(append(req, body...))
+	}
+	if err == nil && (status != 200 || !bytes.Contains(answer, []byte("1000"))) {
+		err = fmt.Errorf("a report was answered %d: %s", status, answer)
+	}
+	return err
+}
+
+func (r *reporter) post(req []byte) (status int, answer []byte, err error) {
+	if r.conn == nil {
+		if r.conn, err = net.Dial("tcp", r.addr); err != nil {
+			return 0, nil, err
+		}
+		r.in = bufio.NewReaderSize(r.conn, 16<<10)
+	}
+	if _, err = r.conn.Write(req); err != nil {
+		return 0, nil, err
+	}
+	return response(r.in)
 }
 
 // header reads a message's head and gives its Content-Length.

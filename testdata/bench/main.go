@@ -25,6 +25,7 @@ import (
 
 func main() {
 	quick := flag.Bool("quick", false, "one short run of each, within 40 seconds")
+	only := flag.String("only", "", "small or large: that one alone")
 	role := flag.String("role", "", "internal: null-relay")
 	socket := flag.String("socket", "", "internal")
 	target := flag.String("target", "", "internal")
@@ -34,7 +35,7 @@ func main() {
 	if *role == "null-relay" {
 		err = nullRelay(*socket, *target)
 	} else {
-		err = bench(*quick, *binary)
+		err = bench(*quick, *binary, *only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -55,7 +56,7 @@ var works = []work{
 	{"large", 10, 300_000, 4, 4 * time.Second, 8 * time.Second},
 }
 
-func bench(quick bool, binary string) error {
+func bench(quick bool, binary, only string) error {
 	dir, err := os.MkdirTemp("", "mmsgw-bench-")
 	if err != nil {
 		return err
@@ -75,6 +76,9 @@ func bench(quick bool, binary string) error {
 	}
 	ratios := map[string]float64{}
 	for _, w := range works {
+		if only != "" && w.name != only {
+			continue
+		}
 		d := w.thorough
 		if quick {
 			d = w.quick

@@ -98,7 +98,7 @@ func startGateway(state, binary string, c *carrier, w work) (*peer, error) {
 	listener.Close()
 	reserve := 512
 	if w.images > 1 {
-		reserve = 3072
+		reserve = 2048
 	}
 	file := filepath.Join(state, "mmsgw.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, state, reports, c.addr(), reserve), 0o600); err != nil {
@@ -213,7 +213,7 @@ func client(socket string, r *requests, end time.Time) ([]time.Duration, error) 
 		}
 		status, body, err := response(in)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("after %d answers on a connection: %w", len(took), err)
 		}
 		if status != 200 && status != 202 {
 			return nil, fmt.Errorf("answered %d: %s", status, body)
