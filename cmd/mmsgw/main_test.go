@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"mmsgw/client"
+	"mmsgw/gateway"
 	"mmsgw/simulator"
 )
 
@@ -116,6 +120,7 @@ type town struct {
 }
 
 const townConfig = `state_dir: ./state
+database: "%s"
 media_reserve: 8MiB
 listen: {api: ["unix:mmsgw.sock"], carriers: "tcp:%s", admin: "tcp:%s"}
 log: {level: debug}
@@ -140,6 +145,12 @@ routes:
 // found sets up a town. retry is the carrier's, as the configuration has it.
 func found(t *testing.T, o simulator.Options, retry string) *town {
 	t.Helper()
+	return foundOn(t, "", o, retry)
+}
+
+// foundOn is found with a database of its own.
+func foundOn(t *testing.T, database string, o simulator.Options, retry string) *town {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "mmsgw-t-") // short, for the socket's sake
 	if err != nil {
 		t.Fatal(err)
@@ -160,8 +171,8 @@ func found(t *testing.T, o simulator.Options, retry string) *town {
 		os.RemoveAll(dir)
 	})
 	for name, text := range map[string]string{
-		"mmsgw.yaml":  fmt.Sprintf(townConfig, w.reports, w.admin, w.mmsc.URL(), retry),
-		"numbers.csv": "number_or_prefix,mms,network,class\n+1,yes,,\n+1416555010,no,,\n",
+		"mmsgw.yaml":  fmt.Sprintf(townConfig, database, w.reports, w.admin, w.mmsc.URL(), retry),
+		"numbers.csv": "number_or_prefix,mms,network,class\n+1,yes,,\n+1902555010,no,,\n",
 		"north.pass":  demoPassword + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -169,6 +180,33 @@ func found(t *testing.T, o simulator.Options, retry string) *town {
 		}
 	}
 	return w
+}
+
+// postgres makes a database on the server that make test runs beside us.
+func postgres(t *testing.T) string {
+	t.Helper()
+	admin := os.Getenv("MMSGW_TEST_POSTGRES")
+	if admin == "" {
+		if os.Getenv("MMSGW_TEST_ALL") == "1" {
+			t.Fatal("MMSGW_TEST_POSTGRES is not set: run the tests by `make test`")
+		}
+		t.Skip("MMSGW_TEST_POSTGRES is not set: PostgreSQL is not tested; `make test` does")
+	}
+	u, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	name := "mmsgw_cmd_" + gateway.NewID().Hex()
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
 }
 
 // freePort is an address on loopback that was free a moment ago: a gateway

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -75,8 +77,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	w.send("--to", demoRecipient(0), "--subject", "s", "--check", "--text", "x").want(t, exitDone, "can be sent", "")
-	w.send("--to", "+14165550100", "--subject", "s", "--check", "--text", "x").want(t, exitRefused, "to_not_mms_capable", "")
-	w.send("--to", "+14165550100", "--subject", "s", "--text", "x").want(t, exitRefused, "", "to_not_mms_capable")
+	w.send("--to", "+19025550100", "--subject", "s", "--check", "--text", "x").want(t, exitRefused, "to_not_mms_capable", "")
+	w.send("--to", "+19025550100", "--subject", "s", "--text", "x").want(t, exitRefused, "", "to_not_mms_capable")
 	w.send("--to", demoRecipient(2), "--subject", "s", "--text", canary, "--wait").want(t, exitOtherwise, "ended     failed", "")
 	w.send("--to", demoRecipient(1), "--subject", "s", "--text", canary, "--wait", "--timeout", "500ms").want(t, exitUnknown, "sent", "its end is not known")
 	mmsgw(t, nil, "show", "msg_"+strings.Repeat("0", 32), "--socket", w.socket).want(t, exitRefused, "", "not_found")
@@ -97,6 +99,68 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if !strings.Contains(p.log.String(), again.ID) {
 		t.Errorf("the log does not name the message:\n%s", p.log)
+	}
+}
+
+// A daemon that goes away and stays away ends the wait.
+func TestWaitLosesTheDaemon(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{Fault: "no-report"}, "first: 50ms, max: 200ms")
+	p := w.serve(binary)
+	waited := make(chan ran, 1)
+	go func() { waited <- w.send("--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait") }()
+	w.await("the carrier has it", func(e client.Event) bool { return e.Type == "delivery.sent" })
+	p.kill()
+	(<-waited).want(t, exitUnknown, "accepted", "its end is not known: the daemon has not answered")
+}
+
+// What left and was not answered may be accepted: the key is told, to repeat it.
+func TestSendWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}
+			_ = c.Close()
+		}
+	}()
+	args := []string{"send", "--socket", socket, "--from", demoSender, "--to", demoRecipient(0), "--text", "x", "--idempotency-key", "k-7"}
+	mmsgw(t, nil, args...).want(t, exitUnknown, "", "idempotency key k-7")
+	answer := mmsgw(t, nil, append(args, "--output", "json")...)
+	answer.want(t, exitUnknown, `"idempotency_key":"k-7"`, "")
+	answer.want(t, exitUnknown, `"code":"outcome_unknown"`, "")
+}
+
+// A node that ends gives its lanes back: the next one need not wait for the
+// lease to run out.
+func TestLanesAreGivenBack(t *testing.T) {
+	t.Parallel()
+	w := foundOn(t, postgres(t), simulator.Options{}, "first: 50ms, max: 200ms")
+	for i := range 2 {
+		p := w.serve(binary)
+		done, err := w.client.Submit(t.Context(), message(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		w.await("its end", func(e client.Event) bool { return e.Type == "delivery.delivered" && e.Message == done.Message.ID })
+		if took := time.Since(begin); took > 7*time.Second {
+			t.Errorf("run %d: it took %v", i, took)
+		}
+		if code := p.terminate(); code != exitDone {
+			t.Errorf("run %d: exit code %d: %s", i, code, p.log)
+		}
 	}
 }
 
