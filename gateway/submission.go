@@ -49,6 +49,7 @@ type Upload struct {
 	Declared string // the type the caller declared; empty where it declared none
 	Fault    string // code of the flag that its bytes earn; empty: it is a picture we take
 	Bytes    []byte
+	Handle   any // what Media made of the bytes when it received them; its own
 }
 
 // Account is one customer: its numbers, its standing, its habits.

@@ -40,7 +40,7 @@ func (p *pictures) Receive(b []byte) *gateway.Upload {
 	blob := p.blobs.ReceiveBytes(b)
 	return &gateway.Upload{
 		Picture: gateway.Picture{ID: blob.ID.String(), Type: blob.Info.Type, Size: blob.Size, Width: blob.Info.Width, Height: blob.Info.Height, Frames: blob.Info.Frames},
-		Fault:   faultOf(blob), Bytes: b,
+		Fault:   faultOf(blob), Bytes: b, Handle: blob,
 	}
 }
 
@@ -57,7 +57,7 @@ func (p *pictures) Keep(ctx context.Context, uploads []*gateway.Upload) error {
 			return err
 		}
 		if u.Place == "" && !slices.ContainsFunc(fresh, func(f *gateway.Upload) bool { return f.ID == u.ID }) {
-			fresh, blobs = append(fresh, u), append(blobs, p.blobs.ReceiveBytes(u.Bytes))
+			fresh, blobs = append(fresh, u), append(blobs, u.Handle.(*media.Blob))
 		}
 	}
 	if len(fresh) == 0 {

@@ -19,7 +19,11 @@ const feedStretch = 20_000
 
 // read runs a select outside the committer.
 func (s *Store) read(ctx context.Context, query string, each func(*sql.Rows) error, args ...any) error {
-	rows, err := s.reader.QueryContext(ctx, query, args...)
+	st, err := s.prepared(ctx, query)
+	if err != nil {
+		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
+	}
+	rows, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
 	}
@@ -33,6 +37,23 @@ func (s *Store) read(ctx context.Context, query string, each func(*sql.Rows) err
 		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
 	}
 	return nil
+}
+
+// prepared keeps the readers' statements: preparing one costs more than running
+// it. Their number is that of the queries written here, and the feed's filters.
+func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := s.stmts.Load(query); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := s.reader.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if first, loaded := s.stmts.LoadOrStore(query, st); loaded {
+		st.Close()
+		return first.(*sql.Stmt), nil
+	}
+	return st, nil
 }
 
 // querier runs a select: the committer's transaction, or a reader.
@@ -132,11 +153,11 @@ func (s *Store) After(ctx context.Context, q gateway.FeedQuery) (gateway.FeedPag
 		return page, nil
 	}
 	where, args := feedFilter(q, page.Seen)
-	err = s.read(ctx, selectEvents+where+" ORDER BY seq LIMIT "+fmt.Sprint(q.Limit), func(rows *sql.Rows) error {
+	err = s.read(ctx, selectEvents+where+" ORDER BY seq LIMIT $"+fmt.Sprint(len(args)+1), func(rows *sql.Rows) error {
 		e, err := scanEvent(rows)
 		page.Events = append(page.Events, e)
 		return err
-	}, args...)
+	}, append(args, q.Limit)...)
 	if n := len(page.Events); n > 0 && n == q.Limit {
 		page.Seen = page.Events[n-1].Seq
 	}

@@ -68,6 +68,7 @@ type Store struct {
 	reader *sql.DB
 	lock   *os.File
 	in     committer
+	stmts  sync.Map // query → *sql.Stmt of the readers
 	feed   bell
 	hot    hot
 	parked atomic.Int64 // reports that match nothing yet; exact where this process is the only writer
