@@ -213,7 +213,7 @@ func (s *siege) killedBetween(a, b time.Time) bool {
 // judgeWait holds the end against the promise of unknown: wait_for_report.
 // Nothing is sent twice; what the carrier has ends delivered, by its report;
 // what never reached it ends held.
-func (s *siege) judgeWait(ctx context.Context) {
+func (s *siege) judgeWait(ctx context.Context) (held int) {
 	s.t.Helper()
 	reached := func(text string) bool {
 		return slices.ContainsFunc(s.mmsc.MMSC.Seen(), func(a simulator.Submission) bool { return a.Text == text })
@@ -224,7 +224,6 @@ func (s *siege) judgeWait(ctx context.Context) {
 		}
 		return d.State == "delivered" && reached(text)
 	})
-	held := 0
 	got := s.arrivals()
 	for text := range s.accepted {
 		switch len(got[text]) {
@@ -236,6 +235,7 @@ func (s *siege) judgeWait(ctx context.Context) {
 		}
 	}
 	s.t.Logf("%d messages, %d held", len(s.accepted), held)
+	return held
 }
 
 // dieAt lets the gateway kill itself at a point under load, starts it again and
@@ -261,14 +261,15 @@ func (s *siege) dieAt(ctx context.Context, program, point string) {
 	<-loaded
 }
 
-// judge holds the end against the promise of a policy.
-func (s *siege) judge(ctx context.Context, policy string) {
+// judge holds the end against the promise of a policy, and tells how many are
+// held.
+func (s *siege) judge(ctx context.Context, policy string) (held int) {
 	s.t.Helper()
 	if policy == resendPolicy {
 		s.judgeResend(ctx)
-	} else {
-		s.judgeWait(ctx)
+		return 0
 	}
+	return s.judgeWait(ctx)
 }
 
 var policies = map[string]string{"resend": resendPolicy, "wait": waitPolicy}
@@ -288,7 +289,10 @@ func TestKilledAtEveryPoint(t *testing.T) {
 				defer cancel()
 				s := besiege(t, "", policy)
 				s.dieAt(ctx, program, point)
-				s.judge(ctx, policy)
+				held := s.judge(ctx, policy)
+				if policy == waitPolicy && point == "before-send" && held == 0 {
+					t.Error("what was about to be sent should be held")
+				}
 			})
 		}
 	}

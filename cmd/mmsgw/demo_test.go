@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -72,5 +77,36 @@ func TestDemoInWords(t *testing.T) {
 	}
 	if strings.Contains(r.out, "\x1b") || strings.Contains(r.out, "\r") {
 		t.Errorf("a pipe gets colour or progress: %q", r.out)
+	}
+}
+
+// A demo that is kept can be used by the other commands until it is
+// interrupted, and leaves nothing behind.
+func TestDemoKept(t *testing.T) {
+	t.Parallel()
+	demo := exec.Command(binary, "demo", "--keep", "--output", "json")
+	out, err := demo.StdoutPipe()
+	if err == nil {
+		err = demo.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last struct {
+		Kept struct{ Socket, Config, Carrier string } `json:"kept"`
+	}
+	for lines := bufio.NewScanner(out); last.Kept.Socket == "" && lines.Scan(); {
+		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mmsgw(t, nil, "check-config", "--config", last.Kept.Config).want(t, exitDone, "ok", "")
+	mmsgw(t, nil, "send", "--socket", last.Kept.Socket, "--from", demoSender, "--to", demoRecipient(1), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
+	_ = demo.Process.Signal(os.Interrupt)
+	if err := demo.Wait(); err != nil {
+		t.Errorf("interrupted it ends with %v, want exit code 0", err)
+	}
+	if _, err := os.Stat(filepath.Dir(last.Kept.Config)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its directory is left behind: %v", err)
 	}
 }

@@ -4,7 +4,7 @@
 //
 // The files: main and command (what is asked for), terminal (what is shown), one
 // file a command, and for the daemon: daemon (its life), rooms (what it is built
-// of), pictures, people and rules (how rooms fit the configuration).
+// of), listen, pictures, setup and people (what follows from the configuration).
 package main
 
 import (

@@ -75,7 +75,9 @@ func details(e client.Event) string {
 	case "delivery.sent", "report.unmatched":
 		add("carrier's id ", d.CarrierMessageID)
 	}
-	add("carrier says ", d.CarrierStatus)
+	if e.Type != "delivery.attempted" { // there it is of the attempt before
+		add("carrier says ", d.CarrierStatus)
+	}
 	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" {
 		add("claimed by ", d.ClaimedBy)
 	}
