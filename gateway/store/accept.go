@@ -145,7 +145,7 @@ func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("store the message's flags: %w", err)
 	}
-	st, err := b.w.stmt(b.ctx, insertMessages.text(1))
+	st, err := b.w.stmt(b.ctx, insertMessages.texts[1])
 	if err != nil {
 		return false, err
 	}

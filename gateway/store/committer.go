@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,6 +126,13 @@ func (c *committer) next() []change {
 	}
 }
 
+// later puts a change that asked for it into the next batch.
+func (c *committer) later(ch change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.facts = append(c.facts, ch)
+}
+
 func (c *committer) gather() []change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,9 +151,17 @@ func (c *committer) gather() []change {
 		*queue = (*queue)[n:]
 	}
 	take(&c.facts)
+	slices.SortStableFunc(batch, func(x, y change) int { return hears(x) - hears(y) }) // answers before the reports on them
 	take(&c.wishes)
 	c.space.Broadcast()
 	return batch
+}
+
+func hears(ch change) int {
+	if _, ok := ch.(*reporting); ok {
+		return 1
+	}
+	return 0
 }
 
 // breakOff ends all writing: the storage can't be trusted any more.
@@ -209,7 +225,11 @@ func (w *writing) commit(changes []change) {
 	switch {
 	case err == nil:
 		for i, ch := range changes {
-			ch.done(results[i])
+			if errors.Is(results[i], errLater) {
+				w.s.in.later(ch)
+			} else {
+				ch.done(results[i])
+			}
 		}
 	case w.s.engine.classify(err) == fatal:
 		err = fmt.Errorf("%w: the database failed (%v)", gateway.ErrStorage, err)
@@ -301,6 +321,9 @@ func (w *writing) exec(ctx context.Context, query string) error {
 // errRefused marks a change that was not done for a reason of its own: the
 // batch it stands in is sound.
 var errRefused = errors.New("refused")
+
+// errLater: the change was not done and wants to be tried in the next batch.
+var errLater = refusal{errors.New("later")}
 
 // refusal is an error of one change alone.
 type refusal struct{ err error }

@@ -26,13 +26,19 @@ var parkTimes = []time.Duration{time.Second, 5 * time.Second, time.Minute}
 // reporting is the change that takes a report in.
 type reporting struct {
 	result
-	r parkedReport
+	r      parkedReport
+	waited int // batches it let pass
 }
+
+// reportWaits is how many batches a report that matches nothing lets pass
+// before it is parked: the answer that names its MessageID is most often being
+// read at this moment, and parking costs as much as both.
+const reportWaits = 3
 
 // Report takes a report in: matched and applied, or parked. It returns when
 // that is durable, so that the carrier may be answered.
 func (s *Store) Report(_ context.Context, r gateway.Report) error {
-	c := &reporting{result{make(chan error, 1)}, parkedReport{Report: r}}
+	c := &reporting{result: result{make(chan error, 1)}, r: parkedReport{Report: r}}
 	s.in.hand(c, true)
 	return c.wait()
 }
@@ -46,6 +52,9 @@ func (c *reporting) apply(b *batch) error {
 	}
 	if d != nil {
 		return b.hear(a, d, &c.r.Report)
+	}
+	if c.waited++; c.waited <= reportWaits {
+		return errLater
 	}
 	r := c.r
 	r.wake = b.now.Add(parkTimes[0])

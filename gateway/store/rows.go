@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,32 +11,34 @@ import (
 	"mmsgw/gateway"
 )
 
-// statement is a multi-row write: head, one group of values a row, tail.
+// statement is a multi-row write, in the sizes in which rows are bundled.
 type statement struct {
-	head    string
 	columns int
-	tail    string
+	texts   map[int]string // by number of rows
 }
 
-// text is the statement for n rows.
-func (st statement) text(n int) string {
+// bundles are the numbers of rows that one statement may write, most first.
+var bundles = []int{64, 8, 1}
+
+// values is a statement's text for n rows: head, one group of marks a row, tail.
+func values(head string, columns, n int, tail string) string {
 	var b strings.Builder
-	b.WriteString(st.head)
+	b.WriteString(head)
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.WriteByte('(')
-		for c := range st.columns {
+		for c := range columns {
 			if c > 0 {
 				b.WriteByte(',')
 			}
 			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(i*st.columns + c + 1))
+			b.WriteString(strconv.Itoa(i*columns + c + 1))
 		}
 		b.WriteByte(')')
 	}
-	b.WriteString(st.tail)
+	b.WriteString(tail)
 	return b.String()
 }
 
@@ -43,13 +46,7 @@ func (st statement) text(n int) string {
 // saves round trips, SQLite gains nothing.
 func (b *batch) bulk(st statement, rows [][]any) error {
 	for len(rows) > 0 {
-		n := 1
-		for _, size := range []int{64, 8} {
-			if size <= b.s.engine.chunk && len(rows) >= size {
-				n = size
-				break
-			}
-		}
+		n := bundles[slices.IndexFunc(bundles, func(size int) bool { return size <= b.s.engine.chunk && size <= len(rows) })]
 		args := rows[0]
 		if n > 1 {
 			args = make([]any, 0, n*st.columns)
@@ -57,7 +54,7 @@ func (b *batch) bulk(st statement, rows [][]any) error {
 				args = append(args, r...)
 			}
 		}
-		prepared, err := b.w.stmt(b.ctx, st.text(n))
+		prepared, err := b.w.stmt(b.ctx, st.texts[n])
 		if err != nil {
 			return err
 		}
@@ -69,9 +66,13 @@ func (b *batch) bulk(st statement, rows [][]any) error {
 	return nil
 }
 
-// insertInto makes the head of a statement and counts its columns.
+// insertInto makes a statement that inserts rows.
 func insertInto(table, columns, tail string) statement {
-	return statement{head: "INSERT INTO " + table + " (" + columns + ") VALUES ", columns: strings.Count(columns, ",") + 1, tail: tail}
+	st := statement{columns: strings.Count(columns, ",") + 1, texts: map[int]string{}}
+	for _, n := range bundles {
+		st.texts[n] = values("INSERT INTO "+table+" ("+columns+") VALUES ", st.columns, n, tail)
+	}
+	return st
 }
 
 // setting makes an upsert's tail: on a row that is there, set these columns.

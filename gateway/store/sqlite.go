@@ -33,7 +33,7 @@ func openSQLite(path string) (writer, reader *sql.DB, lock *os.File, err error) 
 		return "file:" + url.PathEscape(path) + "?vfs=" + walFSName + "&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)" + extra
 	}
 	dsnPath := func(extra string) string { return strings.ReplaceAll(dsn(extra), "%2F", "/") }
-	if writer, err = sql.Open("sqlite3", dsnPath("&_pragma=cache_size(-32768)")); err == nil {
+	if writer, err = sql.Open("sqlite3", dsnPath("&_pragma=cache_size(-8192)")); err == nil {
 		reader, err = sql.Open("sqlite3", dsnPath("&_pragma=query_only(1)"))
 	}
 	if err != nil {

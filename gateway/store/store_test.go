@@ -544,7 +544,7 @@ func TestChangesAppliedTwice(t *testing.T) {
 		}
 		again(&settling{gateway.Settlement{Attempt: taken.taken[0].Attempt.ID, Lane: "north", Result: gateway.Result{Outcome: gateway.Accepted, CarrierKey: "k"},
 			Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour)}}, func(error) {}})
-		again(&reporting{result{make(chan error, 2)}, parkedReport{Report: w.report("k", bob, gateway.ReportRetrieved)}})
+		again(&reporting{result: result{make(chan error, 2)}, r: parkedReport{Report: w.report("k", bob, gateway.ReportRetrieved)}})
 		for _, id := range []gateway.ID{m.ID, waiting.ID} {
 			got, attempts := w.read(id)
 			if len(attempts) != 1 || got.Deliveries[0].Tries != 1 {
