@@ -109,7 +109,7 @@ func (d *Delivery) Final() bool { return d.State.Final() || d.State == Sent && !
 // step, to be taken only while the delivery stands where the engine saw it.
 func (d *Delivery) Move(n Next, now time.Time) {
 	d.State, d.Reason, d.Claim = n.State, n.Reason, n.Claim
-	d.Due, d.Ready, d.UpdatedAt = n.Due, n.Ready, now
+	d.Due, d.Ready, d.UpdatedAt = n.Due.Truncate(time.Microsecond), n.Ready, now // as the row will tell it
 	if n.Status != "" {
 		d.Status = n.Status
 	}

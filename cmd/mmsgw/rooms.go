@@ -102,7 +102,7 @@ func (r *rooms) openMedia(ctx context.Context, c *config.Config, fatal func(erro
 // join makes links, relay and domain, and ties them to the stores.
 func (r *rooms) join(s *setup, log *slog.Logger) error {
 	r.pictures = &pictures{blobs: r.blobs, index: r.store}
-	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: wholeMicros{r.store}}
+	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: r.store}
 	for i := range s.config.Carriers {
 		c := &s.config.Carriers[i]
 		o := linkOptions(c)
@@ -135,21 +135,4 @@ func (r *rooms) close() error {
 	}
 	err := r.store.Release(context.Background(), r.owner)
 	return errors.Join(err, r.store.Close())
-}
-
-// wholeMicros gives the store due times that its rows can hold. A row kept in
-// memory would otherwise differ from the same row read back, and a wait that the
-// relay saw in the one would not be found in the other.
-type wholeMicros struct{ relay.Queue }
-
-func (q wholeMicros) Settle(s gateway.Settlement, done func(error)) {
-	s.Next.Due = s.Next.Due.Truncate(time.Microsecond)
-	q.Queue.Settle(s, done)
-}
-
-func (q wholeMicros) Move(moves []gateway.Move, done func(error)) {
-	for i := range moves {
-		moves[i].Next.Due = moves[i].Next.Due.Truncate(time.Microsecond)
-	}
-	q.Queue.Move(moves, done)
 }

@@ -22,7 +22,7 @@ type change interface {
 
 const (
 	batchRows  = 512                    // rows a transaction joins, at most
-	batchWait  = 150 * time.Microsecond // how long a small batch waits for company
+	batchWait  = 300 * time.Microsecond // how long a small batch waits for company
 	smallBatch = 24                     // changes below which waiting pays
 	queueLimit = 8192                   // changes that may wait; beyond it callers do
 	lostFor    = 15 * time.Second       // how long a lost database is tried again

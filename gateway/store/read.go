@@ -21,11 +21,11 @@ const feedStretch = 20_000
 func (s *Store) read(ctx context.Context, query string, each func(*sql.Rows) error, args ...any) error {
 	st, err := s.prepared(ctx, query)
 	if err != nil {
-		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
+		return fmt.Errorf("%w (%w)", gateway.ErrStorage, err)
 	}
 	rows, err := st.QueryContext(ctx, args...)
 	if err != nil {
-		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
+		return fmt.Errorf("%w (%w)", gateway.ErrStorage, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -34,7 +34,7 @@ func (s *Store) read(ctx context.Context, query string, each func(*sql.Rows) err
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%w (%v)", gateway.ErrStorage, err)
+		return fmt.Errorf("%w (%w)", gateway.ErrStorage, err)
 	}
 	return nil
 }

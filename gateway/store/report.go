@@ -179,8 +179,11 @@ func (b *batch) dueAt(t time.Time) {
 
 // unpark applies the reports that came before the answer that names them.
 func (b *batch) unpark(a *gateway.Attempt) error {
-	if a.CarrierKey == "" || b.s.engine.sole && b.s.parked.Load() == 0 && b.parkedDiff == 0 {
+	if b.s.engine.sole && b.s.parked.Load() == 0 && b.parkedDiff == 0 {
 		return nil
+	}
+	if a.CarrierKey == "" {
+		return b.askAgain(a)
 	}
 	parked, err := b.parkedWhere("lane = $1 AND carrier_key = $2 AND message_id IS NULL", a.Lane, a.CarrierKey)
 	if err != nil {
@@ -195,6 +198,24 @@ func (b *batch) unpark(a *gateway.Attempt) error {
 		if err := b.tryParked(r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// askAgain: an attempt that will get no answer may be what a parked report
+// speaks of. Both are known by the next transaction, which is due at once.
+func (b *batch) askAgain(a *gateway.Attempt) error {
+	for _, n := range a.Covers {
+		d, err := b.delivery(rowKey{a.MessageID, n})
+		if err != nil || d == nil {
+			return err
+		}
+		err = b.query("UPDATE reports SET wake_at = $1, tries = 0 WHERE message_id IS NULL AND lane = $2 AND recipient = $3",
+			nil, micros(b.now), a.Lane, d.Recipient.E164())
+		if err != nil {
+			return err
+		}
+		b.dueAt(b.now)
 	}
 	return nil
 }

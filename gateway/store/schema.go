@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// migrations, forward only; each runs in one transaction under a lock. {bytes}
+// migrations, forward only; those that are missing run in one transaction under a lock. {bytes}
 // and {rowless} are the two words in which the engines' DDL differs. Times are
 // microseconds since 1970, ids 16-byte UUIDv7, JSON is text.
 //

@@ -72,11 +72,11 @@ func lockFile(path string) (*os.File, error) {
 }
 
 func classifySQLite(err error) failure {
-	var e *sqlite3.Error
-	if !errors.As(err, &e) {
+	var code sqlite3.ErrorCode // the driver gives it bare, extended or in an Error
+	if !errors.As(err, &code) {
 		return failed
 	}
-	switch e.Code() {
+	switch code {
 	case sqlite3.FULL:
 		return full
 	case sqlite3.BUSY, sqlite3.LOCKED:

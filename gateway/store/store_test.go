@@ -563,3 +563,21 @@ type noted struct {
 }
 
 func (c noted) done(err error) { c.over <- err }
+
+// A report that came while its attempt was still open is asked again as soon
+// as the attempt is known to get no answer, however long it has been parked.
+func TestAReportParkedBeforeItsAttemptIsLost(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		m := w.accept(w.message(alice))
+		d := w.take(1)[0]
+		w.hear(w.report("x", alice, gateway.ReportRetrieved))
+		for _, wait := range parkTimes {
+			w.now = w.now.Add(wait)
+			w.due()
+		}
+		w.state(m.ID, 0, gateway.Sending)
+		w.settle(d, gateway.Result{Outcome: gateway.UnknownSent, Code: "owner_gone"}, gateway.Next{State: gateway.Uncertain, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour), Doubt: true})
+		w.due()
+		w.state(m.ID, 0, gateway.Delivered)
+	})
+}

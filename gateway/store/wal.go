@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
 	"sync"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+	"golang.org/x/sys/unix"
 )
 
 // walFS is SQLite's own file system but for one thing: what is written to a
@@ -43,6 +46,9 @@ func (w *walFile) flush() error {
 	}
 	_, err := w.File.WriteAt(w.buf, w.off)
 	w.buf = w.buf[:0] // what could not be written is the transaction's loss: it rolls back
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return sqlite3.FULL // the base file system calls it an I/O error, which would end the process
+	}
 	return err
 }
 
