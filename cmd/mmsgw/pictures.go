@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"mmsgw/gateway"
 	"mmsgw/gateway/media"
@@ -14,8 +15,9 @@ import (
 // what lies where: bytes that are there already are not written again. It is the
 // Media of the domain and of the API, and gives the carriers' links their bytes.
 type pictures struct {
-	blobs *media.Store
-	index interface {
+	blobs  *media.Store
+	recent places
+	index  interface {
 		// Place is where a picture's bytes lie, or "" where nobody stored it.
 		Place(ctx context.Context, id string) (string, error)
 	}
@@ -53,7 +55,7 @@ func (p *pictures) Keep(ctx context.Context, uploads []*gateway.Upload) error {
 			continue
 		}
 		var err error
-		if u.Place, err = p.index.Place(ctx, u.ID); err != nil {
+		if u.Place, err = p.place(ctx, u); err != nil {
 			return err
 		}
 		if u.Place == "" && !slices.ContainsFunc(fresh, func(f *gateway.Upload) bool { return f.ID == u.ID }) {
@@ -68,6 +70,7 @@ func (p *pictures) Keep(ctx context.Context, uploads []*gateway.Upload) error {
 	}
 	for i, u := range fresh {
 		u.Place = blobs[i].Place
+		p.recent.put(u.ID, u.Place)
 	}
 	for _, u := range uploads { // the second of two equal pictures
 		if u.Place == "" {
@@ -75,6 +78,51 @@ func (p *pictures) Keep(ctx context.Context, uploads []*gateway.Upload) error {
 		}
 	}
 	return nil
+}
+
+// askFrom is the size from which the index is asked whether a picture is stored
+// already. Asking costs as much as writing a small one: of those only the ones
+// seen lately are known, and one stored twice lies there in vain until its
+// segment is used again.
+const askFrom = 64 << 10
+
+// place is where a picture's bytes lie already, or "".
+func (p *pictures) place(ctx context.Context, u *gateway.Upload) (string, error) {
+	if place := p.recent.get(u.ID); place != "" || u.Size < askFrom {
+		return place, nil
+	}
+	place, err := p.index.Place(ctx, u.ID)
+	if err == nil && place != "" {
+		p.recent.put(u.ID, place)
+	}
+	return place, err
+}
+
+// places remembers where the newest pictures lie: two generations, the old one
+// goes when the young one is full.
+type places struct {
+	mu         sync.Mutex
+	young, old map[string]string
+}
+
+const placesLimit = 16384
+
+func (r *places) get(id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if place := r.young[id]; place != "" {
+		return place
+	}
+	return r.old[id]
+}
+
+func (r *places) put(id, place string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.young == nil || len(r.young) >= placesLimit {
+		r.old, r.young = r.young, map[string]string{}
+	}
+	r.young[id] = place
 }
 
 // storageError says in the domain's words why bytes were not kept.
