@@ -66,9 +66,9 @@ var impure = []string{"database/sql", "net/http", "net/rpc", "net/smtp", "os", "
 // blank are the only packages imported for their effect: what go:embed asks
 // for, and the drivers of the store.
 var blank = map[string]string{
-	"embed":                          "",
-	"github.com/ncruces/go-sqlite3/driver":             "gateway/store",
-	"github.com/jackc/pgx/v5/stdlib": "gateway/store",
+	"embed":                                "",
+	"github.com/ncruces/go-sqlite3/driver": "gateway/store",
+	"github.com/jackc/pgx/v5/stdlib":       "gateway/store",
 }
 
 const (

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ErrNotOwner: another node holds the lane's lease, so nothing was opened.
+// ErrNotOwner says that another node holds the lane's lease, so nothing was opened.
 var ErrNotOwner = errors.New("another node owns this lane")
 
 // Lease is the right to open attempts in a lane. Each change of owner raises
