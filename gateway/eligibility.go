@@ -364,6 +364,9 @@ func (e *exam) routes() {
 	}
 }
 
+// speaksOfNothing are the flags that what could not be read earns for not being there.
+var speaksOfNothing = map[string]bool{"field_missing": true, "empty_message": true, "from_invalid": true, "to_invalid": true}
+
 // collect puts the flags of all checks in order. What decoding found wrong with
 // a field says all there is to say of it: a text that is a number is not an
 // empty text too.
@@ -373,7 +376,7 @@ func (e *exam) collect() {
 		faulty[f.Field] = true
 	}
 	told := len(e.s.Faults)
-	e.v.Flags = append(e.v.Flags[:told], slices.DeleteFunc(e.v.Flags[told:], func(f Flag) bool { return faulty[f.Field] })...)
+	e.v.Flags = append(e.v.Flags[:told], slices.DeleteFunc(e.v.Flags[told:], func(f Flag) bool { return faulty[f.Field] && speaksOfNothing[f.Code] })...)
 	SortFlags(e.v.Flags)
 	SortFlags(e.v.MMS)
 	SortFlags(e.v.From.Flags)
