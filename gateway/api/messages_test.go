@@ -74,7 +74,7 @@ func TestReadBackOfALife(t *testing.T) {
 	w.set(func() {
 		d := &w.messages[id].Deliveries[0]
 		d.State, d.Reason, d.Claim, d.Due, d.Attempts, d.Resends, d.Attempt = gateway.Queued, gateway.BackingOff, gateway.ByGateway, at, 2, 1, second
-		d.Status, d.UpdatedAt, d.SentAt = "4006", at, at
+		d.Status, d.UpdatedAt, d.SentAt, d.ValidUntil = "4006", at, at, at.Add(time.Hour)
 		w.attempts[id] = []gateway.Attempt{
 			{ID: first, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.UnknownSent},
 			{ID: second, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.RetryLater, CarrierKey: "K7"},
@@ -449,6 +449,7 @@ func TestLimits(t *testing.T) {
 		a := w.json("/v1/messages", `{"from":"`+via+`","to":[`+strings.Repeat("1,", 1_000_000)+`1],"media":[`+strings.Repeat("{},", 1_000_000)+`{}]}`)
 		flag(t, a, "field_invalid")
 		flag(t, a, "too_many_images")
+		flag(t, a, "too_many_recipients")
 	})
 }
 
