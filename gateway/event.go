@@ -58,9 +58,8 @@ var eventOf = map[State]string{
 // Tell is the event of the delivery's present state.
 func (d *Delivery) Tell(data EventData, now time.Time) Event {
 	data.State, data.Reason, data.ClaimedBy, data.CarrierStatus = d.State, d.Reason, d.Claim, d.Status
-	if !d.Final() && d.State != Sending && d.State != Sent && !d.Ready && !d.Due.IsZero() {
-		due := d.Due.UTC()
-		data.Next = &due
+	if next := d.NextTry().UTC(); !next.IsZero() {
+		data.Next = &next
 	}
 	return d.event(eventOf[d.State], data, now)
 }

@@ -105,6 +105,22 @@ type Delivery struct {
 // Final tells whether nothing more is expected of the delivery.
 func (d *Delivery) Final() bool { return d.State.Final() || d.State == Sent && !d.WantsReport }
 
+// NextTry is when the delivery is tried again by itself; zero where it is not,
+// and its due time is the end of a wait or of its validity.
+func (d *Delivery) NextTry() time.Time {
+	var again bool
+	switch d.State {
+	case Queued, Uncertain:
+		again = d.Reason == BackingOff
+	case Held:
+		again = d.Reason == LaneStopped || d.Reason == SenderPaused
+	}
+	if !again || !d.Due.Before(d.ValidUntil) {
+		return time.Time{}
+	}
+	return d.Due
+}
+
 // Move puts the delivery where n says, whatever stood there: the engine's own
 // step, to be taken only while the delivery stands where the engine saw it.
 func (d *Delivery) Move(n Next, now time.Time) {

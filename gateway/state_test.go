@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -59,6 +60,39 @@ func TestStateOf(t *testing.T) {
 	} {
 		if got, final := StateOf(c.rows); got != c.want || final != c.final {
 			t.Errorf("%v: %s %v, want %s %v", c.rows, got, final, c.want, c.final)
+		}
+	}
+}
+
+// A due time is told as the next try only where something is tried then: not
+// the end of validity, not the end of a wait for a report.
+func TestNextTry(t *testing.T) {
+	for _, c := range []struct {
+		state  State
+		reason Reason
+		due    time.Duration
+		told   bool
+	}{
+		{Queued, BackingOff, time.Minute, true},
+		{Queued, BackingOff, time.Hour, false}, // then it expires
+		{Queued, WaitingTurn, time.Minute, false},
+		{Held, LaneStopped, time.Minute, true},
+		{Held, SenderPaused, time.Minute, true},
+		{Held, AmbiguousOutcome, time.Minute, false},
+		{Uncertain, BackingOff, time.Minute, true},
+		{Uncertain, AwaitingReport, time.Minute, false},
+		{Sent, AwaitingReport, time.Minute, false},
+	} {
+		d := Delivery{State: c.state, Reason: c.reason, Due: noon.Add(c.due), ValidUntil: noon.Add(time.Hour), WantsReport: true}
+		var data EventData
+		if err := json.Unmarshal(d.Tell(EventData{}, noon).Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		if told := data.Next != nil; told != c.told || told && !data.Next.Equal(d.Due) {
+			t.Errorf("%s %s, due in %s: the event tells %v", c.state, c.reason, c.due, data.Next)
+		}
+		if got := d.NextTry(); got.IsZero() == c.told {
+			t.Errorf("%s %s, due in %s: next try %v", c.state, c.reason, c.due, got)
 		}
 	}
 }

@@ -69,13 +69,10 @@ func wireDelivery(d *gateway.Delivery, channel gateway.Channel, attempts []*gate
 	w := client.Delivery{
 		To: d.Recipient.E164(), Channel: string(channel), Network: d.Network, State: string(d.State), ClaimedBy: string(d.Claim),
 		Carrier: d.Lane, Attempts: d.Attempts, CarrierStatus: d.Status, PossibleDuplicate: d.Resends > 0,
-		SentAt: known(d.SentAt), DeliveredAt: known(d.DeliveredAt), ReadAt: known(d.ReadAt), AttemptLog: make([]client.Attempt, len(attempts)),
+		NextAttemptAt: known(d.NextTry()), SentAt: known(d.SentAt), DeliveredAt: known(d.DeliveredAt), ReadAt: known(d.ReadAt), AttemptLog: make([]client.Attempt, len(attempts)),
 	}
 	if d.Reason != "" {
 		w.Reason = &client.Reason{Code: string(d.Reason), Message: d.Reason.Text()}
-	}
-	if triedAgain(d) {
-		w.NextAttemptAt = known(d.Due)
 	}
 	for i, a := range attempts {
 		w.AttemptLog[i] = client.Attempt{Number: i + 1, Carrier: a.Lane, TransactionID: a.ID.TransactionID(),
@@ -83,18 +80,6 @@ func wireDelivery(d *gateway.Delivery, channel gateway.Channel, attempts []*gate
 		w.TransactionID, w.CarrierMessageID = a.ID.TransactionID(), a.CarrierKey
 	}
 	return w
-}
-
-// triedAgain tells whether the delivery's due time is that of a next attempt,
-// rather than the end of a wait or of its validity.
-func triedAgain(d *gateway.Delivery) bool {
-	switch d.State {
-	case gateway.Queued, gateway.Uncertain:
-		return d.Reason == gateway.BackingOff
-	case gateway.Held:
-		return d.Reason == gateway.LaneStopped || d.Reason == gateway.SenderPaused
-	}
-	return false
 }
 
 func wireMedia(p gateway.Picture) client.Media {
