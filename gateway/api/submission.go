@@ -319,7 +319,7 @@ func (d *decoder) recipients() error {
 		return err
 	})
 	if n > maxTo {
-		d.fault("too_many_recipients", "/to", fmt.Sprintf("There are more than %d recipients; the limit is %d. Split the message.", maxTo, gateway.MaxRecipients))
+		d.invalid("/to", fmt.Sprintf("There are more than %d recipients. Split the message.", maxTo))
 	}
 	return err
 }
@@ -343,7 +343,7 @@ func (d *decoder) media() error {
 		return err
 	})
 	if n > maxMedia {
-		d.fault("too_many_images", "/media", fmt.Sprintf("There are more than %d pictures; the limit is %d.", maxMedia, gateway.MaxImages))
+		d.invalid("/media", fmt.Sprintf("There are more than %d pictures; the limit is %d.", maxMedia, gateway.MaxImages))
 	}
 	return err
 }
