@@ -145,7 +145,8 @@ type Event struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// EventData is what the data of a message's or delivery's event may hold.
+// EventData is what the data of a message's or delivery's event may hold. The
+// State of message.completed is the message's, told where there is one recipient.
 type EventData struct {
 	State            string     `json:"state,omitempty"`
 	Reason           string     `json:"reason,omitempty"`
@@ -158,7 +159,6 @@ type EventData struct {
 	NextAttemptAt    *time.Time `json:"next_attempt_at,omitempty"`
 	Late             bool       `json:"late,omitempty"` // a fact that changed nothing
 	Reference        string     `json:"reference,omitempty"`
-	Final            string     `json:"final,omitempty"` // of message.completed: the message's state
 }
 
 // Details reads the event's data. Members that this release does not know are

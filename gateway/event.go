@@ -20,7 +20,8 @@ type Event struct {
 	Data      json.RawMessage // the wire form of "data"
 }
 
-// EventData is what "data" of a message's or delivery's event may hold.
+// EventData is what "data" of a message's or delivery's event may hold. The
+// State of message.completed is the message's.
 type EventData struct {
 	State         State      `json:"state,omitempty"`
 	Reason        Reason     `json:"reason,omitempty"`
@@ -29,13 +30,11 @@ type EventData struct {
 	Outcome       Outcome    `json:"outcome,omitempty"`
 	TransactionID string     `json:"transaction_id,omitempty"`
 	CarrierID     string     `json:"carrier_message_id,omitempty"`
-	Attempt       int        `json:"attempt,omitempty"`
 	Dial          int        `json:"dial,omitempty"`
 	Next          *time.Time `json:"next_attempt_at,omitempty"`
 	Late          bool       `json:"late,omitempty"` // a fact that changed nothing
 	Reference     string     `json:"reference,omitempty"`
 	Report        string     `json:"report,omitempty"` // id of a report that matched nothing
-	Final         string     `json:"final,omitempty"`  // of message.completed
 }
 
 // JSON is the wire form.
@@ -80,9 +79,15 @@ func (d *Delivery) event(kind string, data EventData, now time.Time) Event {
 	return Event{At: now, Type: kind, Account: d.Account, MessageID: d.MessageID, N: d.N, To: d.Recipient, Carrier: d.Lane, Data: data.JSON()}
 }
 
-// TellCompleted is the event of a message whose last delivery became final.
+// TellCompleted is the event of a message whose last delivery, d, became final.
+// It tells the message's state where d is its only one; the others of a larger
+// message are not at hand.
 func (d *Delivery) TellCompleted(now time.Time) Event {
-	return Event{At: now, Type: "message.completed", Account: d.Account, MessageID: d.MessageID, N: -1, Data: EventData{}.JSON()}
+	var data EventData
+	if d.Of == 1 {
+		data.State = d.State
+	}
+	return Event{At: now, Type: "message.completed", Account: d.Account, MessageID: d.MessageID, N: -1, Data: data.JSON()}
 }
 
 // FeedQuery asks for the events after a cursor, oldest first. Empty fields

@@ -97,6 +97,16 @@ func TestNextTry(t *testing.T) {
 	}
 }
 
+// The end of a message tells its state where that is the delivery's.
+func TestTellCompleted(t *testing.T) {
+	for of, want := range map[int]string{1: `{"state":"failed"}`, 2: `{}`} {
+		d := Delivery{State: Failed, Reason: RefusedSize, N: of - 1, Of: of}
+		if e := d.TellCompleted(noon); string(e.Data) != want || e.Type != "message.completed" || e.N != -1 {
+			t.Errorf("the last of %d: %s %d %s, want %s", of, e.Type, e.N, e.Data, want)
+		}
+	}
+}
+
 func TestHear(t *testing.T) {
 	report := func(s ReportStatus, raw string) *Report {
 		return &Report{Status: s, Raw: raw, CarrierKey: "k", At: noon.Add(-time.Minute), ReceivedAt: noon, Patience: time.Hour}

@@ -189,7 +189,8 @@ func TestTailFollows(t *testing.T) {
 	}()
 	select {
 	case got := <-line:
-		if e := decode[client.Event](t, got); e.Message != done.Message.ID || e.Type != "message.completed" {
+		e := decode[client.Event](t, got)
+		if end, err := e.Details(); err != nil || e.Message != done.Message.ID || e.Type != "message.completed" || end.State != "delivered" {
 			t.Errorf("the first event is %s", got)
 		}
 	case <-time.After(30 * time.Second):
