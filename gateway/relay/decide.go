@@ -19,9 +19,9 @@ func (p Policy) Decide(d *gateway.Delivery, r gateway.Result, now time.Time, cha
 	case gateway.RetryLater:
 		return p.retry(d, r, now, chance)
 	case gateway.Rejected:
-		return refused(r, r.Reason)
+		return refused(d, r, r.Reason)
 	case gateway.TooLarge:
-		return refused(r, gateway.RefusedSize)
+		return refused(d, r, gateway.RefusedSize)
 	case gateway.StopLane:
 		return p.pause(d, r, gateway.LaneStopped, now)
 	case gateway.StopSender:
@@ -56,11 +56,21 @@ func (p Policy) retry(d *gateway.Delivery, r gateway.Result, now time.Time, chan
 	}
 }
 
-func refused(r gateway.Result, why gateway.Reason) gateway.Next {
+// refused: what is no answer, a damaged picture, is our own word. It says
+// nothing of an earlier dial that may have been taken.
+func refused(d *gateway.Delivery, r gateway.Result, why gateway.Reason) gateway.Next {
 	if why == "" {
 		why = gateway.RefusedRequest
 	}
-	return gateway.Next{State: gateway.Failed, Reason: why, Claim: gateway.ByCarrier, Status: r.Code, Counts: true}
+	n := gateway.Next{State: gateway.Failed, Reason: why, Claim: gateway.ByCarrier, Status: r.Code, Counts: r.Counts}
+	if r.Counts {
+		return n
+	}
+	if d.Doubt {
+		return hold(d, r)
+	}
+	n.Claim = gateway.ByGateway
+	return n
 }
 
 // pause: what is refused is not this message, so it costs it no attempt.

@@ -67,6 +67,7 @@ func TestDecide(t *testing.T) {
 	after := func(d time.Duration) gateway.Result {
 		return gateway.Result{Outcome: gateway.RetryLater, Code: "9", RetryAfter: d}
 	}
+	damaged := gateway.Result{Outcome: gateway.Rejected, Reason: gateway.MediaCorruptStored, Code: "9"}
 	unknown := gateway.Result{Outcome: gateway.UnknownSent, Code: "9"}
 	wait, resend, hold := unknownIs(WaitForReport), unknownIs(Resend), unknownIs(Hold)
 	held := status(inDoubt(nextAt(gateway.Held, gateway.AmbiguousOutcome, ended)))
@@ -102,12 +103,16 @@ func TestDecide(t *testing.T) {
 		{"no answer left, but one was lost", policy(attempts(3)), sending(answered(2), doubtful), retryCounts, counted(held)},
 		{"retry in doubt", policy(), sending(resent), retry, status(nextAt(gateway.Queued, gateway.BackingOff, at(10*time.Second)))},
 
-		{"reject", policy(), sending(), gateway.Result{Outcome: gateway.Rejected, Reason: gateway.RefusedContent, Code: "9"},
+		{"reject", policy(), sending(), gateway.Result{Outcome: gateway.Rejected, Reason: gateway.RefusedContent, Code: "9", Counts: true},
 			status(counted(byCarrier(next(gateway.Failed, gateway.RefusedContent))))},
-		{"reject for no reason", policy(), sending(), gateway.Result{Outcome: gateway.Rejected, Code: "9"},
+		{"reject for no reason", policy(), sending(), gateway.Result{Outcome: gateway.Rejected, Code: "9", Counts: true},
 			status(counted(byCarrier(next(gateway.Failed, gateway.RefusedRequest))))},
-		{"reject by size", policy(), sending(), gateway.Result{Outcome: gateway.TooLarge, Code: "9"},
+		{"reject by size", policy(), sending(), gateway.Result{Outcome: gateway.TooLarge, Code: "9", Counts: true},
 			status(counted(byCarrier(next(gateway.Failed, gateway.RefusedSize))))},
+		{"reject by the carrier, one answer was lost", policy(), sending(resent), gateway.Result{Outcome: gateway.Rejected, Reason: gateway.RefusedContent, Code: "9", Counts: true},
+			status(counted(byCarrier(next(gateway.Failed, gateway.RefusedContent))))},
+		{"reject of our own", policy(), sending(), damaged, status(next(gateway.Failed, gateway.MediaCorruptStored))},
+		{"reject of our own, one answer was lost", policy(), sending(resent), damaged, held},
 
 		{"lane stop", policy(), sending(), gateway.Result{Outcome: gateway.StopLane, Code: "9", Counts: true},
 			status(nextAt(gateway.Held, gateway.LaneStopped, at(5*time.Minute)))},
@@ -141,8 +146,8 @@ func TestDecideFits(t *testing.T) {
 	for _, outcome := range []gateway.Outcome{"", gateway.Accepted, gateway.RetryLater, gateway.Rejected, gateway.TooLarge, gateway.StopLane, gateway.StopSender, gateway.UnknownSent} {
 		for _, p := range []Policy{policy(), policy(unknownIs(Resend)), policy(unknownIs(Hold)), policy(attempts(1)), policy(resends(0), thenResend)} {
 			for _, d := range []*gateway.Delivery{sending(), sending(silent), sending(resent), sending(lastHour)} {
-				for _, chance := range []float64{0, 0.999} {
-					n := p.Decide(d, gateway.Result{Outcome: outcome, Counts: true}, noon, chance)
+				for i, chance := range []float64{0, 0.999, 0, 0.999} {
+					n := p.Decide(d, gateway.Result{Outcome: outcome, Counts: i < 2}, noon, chance)
 					if n.Reason == "" || n.Reason.Text() == "" || n.Claim == "" || n.Ready {
 						t.Errorf("%s: %+v has no reason or claim, or does not wait", outcome, n)
 					}

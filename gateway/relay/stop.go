@@ -58,8 +58,10 @@ func (s *stop) hear(r gateway.Result, canary bool, next time.Time) change {
 // it does only for those it lets in.
 func answers(r gateway.Result) bool {
 	switch r.Outcome {
-	case gateway.Accepted, gateway.Rejected, gateway.TooLarge, gateway.StopSender:
+	case gateway.Accepted, gateway.StopSender:
 		return true
+	case gateway.Rejected, gateway.TooLarge, gateway.RetryLater:
+		return r.Counts
 	}
-	return r.Outcome == gateway.RetryLater && r.Counts
+	return false
 }
