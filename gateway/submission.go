@@ -125,14 +125,15 @@ type Accepting struct {
 	Boarded  bool // the attempts that rode along are stored
 }
 
-// Errors of Submit and of the rooms below it. Anything else is ErrStorage's kind.
+// Errors of Submit and of the rooms below it. Anything else is ErrStorage's kind:
+// whether a message was accepted is not known then.
 var (
 	ErrNotFound       = errors.New("no such message")
 	ErrIdemConflict   = errors.New("the idempotency key was used for another message")
 	ErrIdemInProgress = errors.New("a submission with this idempotency key is still in progress")
 	ErrMediaCorrupt   = errors.New("a stored picture is damaged or gone")
 	ErrStorageFull    = errors.New("the storage is full; nothing was accepted")
-	ErrStorage        = errors.New("the storage did not answer: whether the message was accepted is not known; repeat with the same idempotency key")
+	ErrStorage        = errors.New("the storage did not answer")
 )
 
 // Refusal is why a submission can't go: all flags, at least one blocking.

@@ -85,16 +85,27 @@ func TestMediaRefused(t *testing.T) {
 	}
 }
 
-// A stored picture that can't be read is our trouble, told as such.
+// A stored picture that can't be read is our trouble, told as such, in words
+// that do not speak of sending.
 func TestMediaLost(t *testing.T) {
-	w := open(t)
-	var m client.Media
-	decode(t, w.do("POST", "/v1/media", bytes.NewReader(picOf(5))).body, &m)
-	w.set(func() { clear(w.blobs) })
-	if p := w.get("/v1/media/" + m.ID).problem(t); p.Status != 503 || p.Code != "storage_unavailable" {
-		t.Errorf("%+v", p)
-	}
-	if !strings.Contains(w.log.String(), "nothing at") {
-		t.Errorf("logged: %s", w.log)
+	for name, c := range map[string]struct {
+		change       func(blobs map[string][]byte, place string)
+		said, logged string
+	}{
+		"lost":    {func(blobs map[string][]byte, place string) { delete(blobs, place) }, "The storage did not answer. Try again in a moment.", "nothing at"},
+		"damaged": {func(blobs map[string][]byte, place string) { blobs[place] = blobs[place][1:] }, "The stored picture is damaged or gone. An operator has to look at the storage.", "damaged or gone: at med_"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			var m client.Media
+			decode(t, w.do("POST", "/v1/media", bytes.NewReader(picOf(5))).body, &m)
+			w.set(func() { c.change(w.blobs, "at "+m.ID) })
+			if p := w.get("/v1/media/" + m.ID).problem(t); p.Status != 503 || p.Code != "storage_unavailable" || p.Detail != c.said {
+				t.Errorf("%+v", p)
+			}
+			if !strings.Contains(w.log.String(), c.logged) {
+				t.Errorf("logged: %s", w.log)
+			}
+		})
 	}
 }

@@ -519,11 +519,12 @@ func TestStorageTroubles(t *testing.T) {
 	} {
 		w.set(func() { w.fail = c.err })
 		a := w.json("/v1/messages", msg)
-		if p := a.problem(t); a.status != c.status || p.Code != c.code || (a.header.Get("Retry-After") != "") != c.retry {
-			t.Errorf("%v: HTTP %d %s, Retry-After %q", c.err, a.status, p.Code, a.header.Get("Retry-After"))
+		p := a.problem(t)
+		if a.status != c.status || p.Code != c.code || (a.header.Get("Retry-After") != "") != c.retry || strings.Contains(p.Detail, "Idempotency-Key") != c.retry {
+			t.Errorf("%v: HTTP %d %+v, Retry-After %q", c.err, a.status, p, a.header.Get("Retry-After"))
 		}
-		if p := w.do("POST", "/v1/media", bytes.NewReader(picOf(3))).problem(t); p.Code != c.code {
-			t.Errorf("media, %v: %s", c.err, p.Code)
+		if p := w.do("POST", "/v1/media", bytes.NewReader(picOf(3))).problem(t); p.Code != c.code || strings.Contains(p.Detail, "Idempotency-Key") {
+			t.Errorf("media, %v: %+v", c.err, p)
 		}
 	}
 	if got := w.log.String(); strings.Count(got, "level=ERROR") != 6 || strings.Contains(got, to) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -50,9 +49,9 @@ func wrongQuery(name, want string) error {
 	return problem(http.StatusBadRequest, "field_invalid", "In the query, "+name+" must be "+want+".")
 }
 
-// problemOf says how an error is answered; known is false where it is ours
-// rather than the caller's, so that it has to be logged.
-func problemOf(err error) (p *client.Problem, known bool) {
+// problemOf says how an error of a request is answered; known is false where it
+// is ours rather than the caller's, so that it has to be logged.
+func problemOf(r *http.Request, err error) (p *client.Problem, known bool) {
 	var refusal *gateway.Refusal
 	var syntax *syntaxError
 	switch {
@@ -61,9 +60,9 @@ func problemOf(err error) (p *client.Problem, known bool) {
 	case errors.As(err, &refusal):
 		return refused(refusal.Flags), true
 	case errors.As(err, &syntax):
-		return problemOf(malformedJSON(syntax))
+		return problemOf(r, malformedJSON(syntax))
 	case errors.Is(err, gateway.ErrNotFound):
-		return problemOf(notFound("message"))
+		return problemOf(r, notFound("message"))
 	case errors.Is(err, gateway.ErrIdemConflict):
 		return problem(http.StatusConflict, "idempotency_conflict", "This Idempotency-Key was used for another message. Use a new key for a new message."), true
 	case errors.Is(err, gateway.ErrIdemInProgress):
@@ -71,8 +70,19 @@ func problemOf(err error) (p *client.Problem, known bool) {
 	case errors.Is(err, gateway.ErrStorageFull):
 		return problem(http.StatusInsufficientStorage, "storage_full", "The storage is full; nothing was accepted. An operator has to make room."), false
 	}
-	return later(http.StatusServiceUnavailable, "storage_unavailable",
-		"The storage did not answer. Whether a message was accepted is not known; repeat it with the same Idempotency-Key, which can never make two."), false
+	return later(http.StatusServiceUnavailable, "storage_unavailable", storageText(r, err)), false
+}
+
+// storageText says that the storage failed, in words that are true of what was
+// asked for.
+func storageText(r *http.Request, err error) string {
+	switch {
+	case r.Method == http.MethodPost && r.Pattern == "/v1/messages":
+		return "The storage did not answer. Whether a message was accepted is not known; repeat it with the same Idempotency-Key, which can never make two."
+	case errors.Is(err, gateway.ErrMediaCorrupt):
+		return "The stored picture is damaged or gone. An operator has to look at the storage."
+	}
+	return "The storage did not answer. Try again in a moment."
 }
 
 // refused is the answer to a submission that can't go: 422, or 503 where only
@@ -91,10 +101,11 @@ func refused(flags []gateway.Flag) *client.Problem {
 	return p
 }
 
-// refuse answers an error.
+// refuse answers an error. What failed because the caller went away is nobody's
+// trouble, whatever the rooms below made of it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p, known := problemOf(err)
-	if !known && !errors.Is(err, context.Canceled) {
+	p, known := problemOf(r, err)
+	if r.Context().Err() == nil && !known {
 		s.Log.ErrorContext(r.Context(), "api: request failed", "method", r.Method, "path", r.Pattern, "code", p.Code, "error", err)
 	}
 	if p.RetryAfter > 0 {

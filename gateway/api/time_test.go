@@ -113,6 +113,19 @@ func TestRefusedBeforeItsBody(t *testing.T) {
 	})
 }
 
+// A reader of the feed that goes away while it waits is no error of ours.
+func TestReaderThatLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		c, _ := w.raw("GET /v1/events?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+		<-w.entered
+		c.(io.Closer).Close()
+		synctest.Wait()
+		if got := w.log.String(); got != "" {
+			t.Errorf("logged: %s", got)
+		}
+	})
+}
+
 func TestBudgetOfUploads(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		gate := make(chan struct{})

@@ -131,7 +131,10 @@ func (m *memory) ByKey(_ context.Context, account, key string) (gateway.Acceptin
 	return gateway.Accepting{}, nil
 }
 
-func (m *memory) After(_ context.Context, q gateway.FeedQuery) (page gateway.FeedPage, err error) {
+func (m *memory) After(ctx context.Context, q gateway.FeedQuery) (page gateway.FeedPage, err error) {
+	if ctx.Err() != nil { // told as a database does that was interrupted
+		return page, gateway.ErrStorage
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	page.Seen = q.After
@@ -210,6 +213,9 @@ func (m *memory) Bytes(_ context.Context, p gateway.Picture) ([]byte, error) {
 	b, ok := m.blobs[p.Place]
 	if !ok {
 		return nil, errors.New("nothing at " + p.Place)
+	}
+	if int64(len(b)) != p.Size {
+		return nil, fmt.Errorf("%w: %s", gateway.ErrMediaCorrupt, p.Place)
 	}
 	return b, nil
 }
