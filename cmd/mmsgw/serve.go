@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ func serveCommand() *command {
 	c.about = `
 It prints one line for each listener when all are open. SIGTERM or SIGINT:
 nothing new is taken, what is under way finishes within 20 seconds, exit code 0.
+SIGHUP: it says that only a restart reads the configuration again, and runs on.
 Where the storage can't be trusted any more it ends at once, exit code 1;
 nothing that was accepted is lost.`
 	c.examples = []string{"mmsgw serve --config /etc/mmsgw/mmsgw.yaml", "MMSGW_LOG=debug mmsgw serve --config mmsgw.yaml"}
@@ -56,6 +58,7 @@ func serve(ctx context.Context, t *terminal, s *setup) error {
 	}
 	syscall.Umask(0o077) // numbers and texts are in what we write
 	log := newLog(t, s.config.Log.Level)
+	defer bearHangups(log)()
 	for _, w := range s.config.Warnings {
 		log.Warn("configuration: "+w.Message, "key", w.Key)
 	}
@@ -76,6 +79,24 @@ func serve(ctx context.Context, t *terminal, s *setup) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// bearHangups keeps a SIGHUP from ending the daemon: whoever sends one wants the
+// configuration read again, and is told what does that.
+func bearHangups(log *slog.Logger) (stop func()) {
+	hangups, over := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(over)
+		for range hangups {
+			log.Warn("SIGHUP: reload is not part of this release; a restart reads the configuration again")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-over
+	}
 }
 
 func (t *terminal) listening(l *listener) error {

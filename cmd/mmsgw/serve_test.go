@@ -102,6 +102,23 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A hang-up ends nothing: it is told what would read the configuration again.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
+	p := w.serve(binary)
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	w.send("--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
+	if code := p.terminate(); code != exitDone {
+		t.Errorf("exit code %d: %s", code, p.log)
+	}
+	if n := strings.Count(p.log.String(), `"level":"WARN","msg":"SIGHUP: reload is not part of this release`); n != 1 {
+		t.Errorf("the hang-up is told %d times: %s", n, p.log)
+	}
+}
+
 // A daemon that goes away and stays away ends the wait.
 func TestWaitLosesTheDaemon(t *testing.T) {
 	t.Parallel()
