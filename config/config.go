@@ -84,14 +84,16 @@ type Number struct {
 	// Kind is local or toll_free; empty: derived from the number.
 	Kind string `yaml:"kind"`
 	// Carriers that host the number; empty: any.
-	Carriers   []string `yaml:"carriers"`
-	Campaign   string   `yaml:"campaign"`
-	Registered bool     `yaml:"registered"`
+	Carriers []string `yaml:"carriers"`
+	// Campaign is for the record: nothing reads it.
+	Campaign   string `yaml:"campaign"`
+	Registered bool   `yaml:"registered"`
 }
 
 // Capability says how numbers are looked up. Unknown and Failed are block or
 // warn: what an answer "not known", or none in time, does to a message. File
-// is empty or the path of a readable file.
+// is empty or the path of a readable file. A file always answers, and at once:
+// until something else can be asked, Deadline and Failed have no effect.
 type Capability struct {
 	Deadline Duration `yaml:"deadline"`
 	Unknown  string   `yaml:"unknown"`
@@ -152,8 +154,8 @@ type Reports struct {
 	Open  bool     `yaml:"open"`
 }
 
-// Timeouts of one carrier: to connect, from the request's end to the answer,
-// and from the carrier's acceptance to the delivery report.
+// Timeouts of one carrier: to connect; for a whole exchange, from dialling to
+// the answer's end; and from the carrier's acceptance to the delivery report.
 type Timeouts struct {
 	Connect  Duration `yaml:"connect"`
 	Response Duration `yaml:"response"`
@@ -164,9 +166,11 @@ type Timeouts struct {
 type Limits struct {
 	PerSecond float64 `yaml:"per_second"`
 	Burst     int     `yaml:"burst"`
-	// Count is recipients or requests: what PerSecond counts.
+	// Count is recipients or requests: what PerSecond counts. While one
+	// recipient goes in a request they are the same.
 	Count string `yaml:"count"`
-	// DayZone is the IANA time zone of the carrier's midnight.
+	// DayZone is the IANA time zone of the carrier's midnight. It has no effect
+	// while there are no day caps.
 	DayZone string `yaml:"day_zone"`
 	// Window is how many requests may be unanswered.
 	Window int `yaml:"window"`
