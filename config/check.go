@@ -20,7 +20,7 @@ func (r *reader) check(c *Config, o Options) {
 		r.fault("state_dir", "must name a directory, such as ./state")
 	}
 	c.StateDir = r.path(c.StateDir)
-	r.checkDatabase(c.Database)
+	r.checkDatabase(c)
 	r.checkMedia(c)
 	r.checkListen(c)
 	r.checkNames("operators.users", c.Operators.Users)
@@ -82,8 +82,8 @@ func (r *reader) checkNames(path string, names []string) {
 }
 
 // checkDatabase never quotes the value: it may hold a password.
-func (r *reader) checkDatabase(s Secret) {
-	text := s.Reveal()
+func (r *reader) checkDatabase(c *Config) {
+	text := c.Database.Reveal()
 	if text == "" {
 		return
 	}
@@ -94,6 +94,9 @@ func (r *reader) checkDatabase(s Secret) {
 	}
 	if _, set := u.User.Password(); set && !r.fromEnv["database"] {
 		r.warn("database", "holds a password; give it as ${NAME}, or by a passfile")
+	}
+	if c.Media == "" {
+		r.warn("database", "can serve several nodes, but media is empty, so that each keeps pictures no other can send; with more than one write media: file:/shared/dir")
 	}
 }
 

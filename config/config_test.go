@@ -284,6 +284,9 @@ carriers:
 	}
 	got := strings.ReplaceAll(c.Warnings.Error(), dir+"/", "") + "\n"
 	compare(t, "testdata/warnings.golden", got)
+	if c := parse(t, "database: postgres://db/mmsgw\nmedia: file:/shared/dir\ncapability: {unknown: warn}\n"); len(c.Warnings) > 0 {
+		t.Errorf("nothing is odd, but: %v", c.Warnings)
+	}
 }
 
 func write(t *testing.T, path, text string, mode os.FileMode) {
