@@ -260,6 +260,11 @@ func (e *exam) capability(p *Party, side, field string) {
 	default:
 		return
 	}
+	e.forPictures(p, f)
+}
+
+// forPictures adds a flag of one end that no text alone has to heed.
+func (e *exam) forPictures(p *Party, f Flag) {
 	p.Flags = append(p.Flags, f)
 	e.v.MMS = append(e.v.MMS, f)
 	if e.v.Channel == MMS {
@@ -336,31 +341,45 @@ func (e *exam) picture(u *Upload, field string) {
 // routes chooses a carrier for each recipient.
 func (e *exam) routes() {
 	for i := range e.v.To {
-		p, field := &e.v.To[i], "/to/"+strconv.Itoa(i)
+		p := &e.v.To[i]
 		if p.Numbering.Problem != NumberFine {
 			continue
 		}
-		mms := route(e.rules.Routes, MMS, p.Numbering.Number, e.own.Carriers)
-		noRoute := Flag{Code: "no_route", Severity: Block, Field: field, Value: p.Input, Message: "No carrier is configured that takes a message of this kind between these two numbers."}
-		if mms == "" {
-			e.v.MMS = append(e.v.MMS, noRoute)
+		none := Flag{Code: "no_route", Severity: Block, Field: "/to/" + strconv.Itoa(i), Value: p.Input, Message: "No carrier is configured that takes a message of this kind between these two numbers."}
+		p.Carrier = route(e.rules.Routes, MMS, p.Numbering.Number, e.own.Carriers)
+		if p.Carrier == "" {
+			e.v.MMS = append(e.v.MMS, none)
 		}
-		p.Carrier = mms
 		if e.v.Channel == SMS {
+			if p.Carrier != "" && !e.sendsSMS() {
+				none.Message = "Text alone goes by SMS, and no carrier for SMS is configured. Add a picture or a subject, or set channel to mms."
+			}
 			p.Carrier = route(e.rules.Routes, SMS, p.Numbering.Number, e.own.Carriers)
 		}
 		if p.Carrier == "" {
-			p.Flags = append(p.Flags, noRoute)
-			e.v.Flags = append(e.v.Flags, noRoute)
+			p.Flags = append(p.Flags, none)
+			e.v.Flags = append(e.v.Flags, none)
 			continue
 		}
 		p.Cap = e.g.Carriers.Cap(p.Carrier)
 		if p.Cap > 0 && (e.v.Cap == 0 || p.Cap < e.v.Cap) {
 			e.v.Cap = p.Cap
 		}
-		if e.own.Kind == TollFree && p.Numbering.Region == "CA" {
-			e.party(p, Flag{Code: "from_kind_not_allowed", Severity: Block, Field: field, Value: p.Input, Message: "Picture messages from toll-free numbers are not known to arrive in Canada. Send from a local number."})
-		}
+	}
+	e.tollFree()
+}
+
+func (e *exam) sendsSMS() bool {
+	return slices.ContainsFunc(e.rules.Routes, func(r Route) bool { return r.Kind == SMS })
+}
+
+// tollFree flags a sender by where its pictures go: once, whoever the
+// recipients are, for it is the sender that has to be another.
+func (e *exam) tollFree() {
+	toCanada := func(p Party) bool { return p.Numbering.Problem == NumberFine && p.Numbering.Region == "CA" }
+	if e.own.Kind == TollFree && slices.ContainsFunc(e.v.To, toCanada) {
+		e.forPictures(&e.v.From, Flag{Code: "from_kind_not_allowed", Severity: Block, Field: "/from", Value: e.v.From.Input,
+			Message: "Picture messages from toll-free numbers are not known to arrive in Canada. Send from a local number."})
 	}
 }
 

@@ -128,7 +128,12 @@ func TestEveryFlag(t *testing.T) {
 		"territory":      {func(s *Submission, r *rooms) { s.To[0] = "+17875550123" }, "to_territory@/to/0"},
 		"not owned":      {func(s *Submission, r *rooms) { s.From = "+12025550123" }, "from_not_owned@/from"},
 		"not registered": {func(s *Submission, r *rooms) { s.From = "+12125550124" }, "from_not_registered@/from"},
-		"kind":           {func(s *Submission, r *rooms) { s.From = "+18005550199" }, "from_kind_not_allowed@/to/0"},
+		"kind":           {func(s *Submission, r *rooms) { s.From = "+18005550199" }, "from_kind_not_allowed@/from"},
+		"kind, for some": {func(s *Submission, r *rooms) {
+			s.From, s.To = "+18005550199", []string{"+12025550199", "+14165550199", "+16045550199"}
+		}, "from_kind_not_allowed@/from"},
+		"kind, for none": {func(s *Submission, r *rooms) { s.From, s.To[0] = "+18005550199", "+12025550199" }, ""},
+		"kind, for text": {func(s *Submission, r *rooms) { s.From, s.Media = "+18005550199", nil }, "no_route@/to/0"},
 		"twice":          {func(s *Submission, r *rooms) { s.To = []string{"+14165550199", "416-555-0199"} }, "duplicate_recipient@/to/1"},
 		"many":           {func(s *Submission, r *rooms) { s.To = slices.Repeat([]string{"+14165550199"}, 1001) }, "too_many_recipients@/to"},
 		"empty":          {func(s *Submission, r *rooms) { s.Text, s.Media, s.Channel = " \n", nil, "mms" }, "empty_message@/text"},
@@ -179,6 +184,34 @@ func TestEveryFlag(t *testing.T) {
 		}
 		if !v.Sendable() && (r.kept > 0 || len(r.stored) > 0) {
 			t.Errorf("%s: refused, and yet something was stored", name)
+		}
+	}
+}
+
+// What text alone lacks is a carrier for SMS; where pictures have none either,
+// turning it into one is no way out.
+func TestNoRouteForText(t *testing.T) {
+	g, _ := newGateway()
+	s := submission()
+	s.Media = nil
+	for _, c := range []struct {
+		from   string
+		routes []Route
+		said   bool
+	}{
+		{"+12125550123", g.Rules.Load().Routes, true},
+		{"+12125550125", g.Rules.Load().Routes, false}, // hosted where no route leads
+		{"+12125550123", append([]Route{{Kind: SMS, To: []string{"+1202"}, Carriers: []string{"texts"}}}, g.Rules.Load().Routes...), false},
+	} {
+		g.Rules.Load().Routes, s.From = c.routes, c.from
+		v := g.Check(t.Context(), s)
+		if len(v.Flags) != 1 || v.Flags[0].Code != "no_route" || strings.Contains(v.Flags[0].Message, "Add a picture or a subject, or set channel to mms") != c.said {
+			t.Errorf("%+v", v.Flags)
+		}
+		for _, f := range v.MMS {
+			if strings.Contains(f.Message, "SMS") {
+				t.Errorf("of pictures it says %s", f.Message)
+			}
 		}
 	}
 }
