@@ -21,6 +21,7 @@ type Server struct {
 	stop  chan struct{}
 	ready chan struct{}
 	group sync.WaitGroup
+	once  sync.Once
 }
 
 // Open makes an MMSC and listens for it on addr, host:port; port 0 is a free one. With
@@ -68,7 +69,10 @@ func (s *Server) URL() string { return "http://" + s.addr + "/mm7" }
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // Close answers what is under way, within five seconds, and closes the MMSC.
-func (s *Server) Close() {
+// Closing again does nothing.
+func (s *Server) Close() { s.once.Do(s.close) }
+
+func (s *Server) close() {
 	close(s.stop)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

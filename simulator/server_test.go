@@ -58,6 +58,7 @@ func TestServer(t *testing.T) {
 	if got := m(s)[1]; !got.Accepted || got.Images[0].Size != len(gif)+300<<10 {
 		t.Errorf("saw %+v", got)
 	}
+	s.Close() // and once more when the test is over
 }
 
 func m(s *simulator.Server) []simulator.Submission { return s.MMSC.Seen() }

@@ -115,7 +115,6 @@ type town struct {
 	reports string // address of the listener for carriers
 	admin   string
 	mmsc    *simulator.Server
-	leave   func() // closes mmsc
 	client  *client.Client
 }
 
@@ -161,13 +160,12 @@ func foundOn(t *testing.T, database string, o simulator.Options, retry string) *
 	if w.mmsc, err = simulator.Open("127.0.0.1:0", o); err != nil {
 		t.Fatal(err)
 	}
-	w.leave = sync.OnceFunc(w.mmsc.Close)
 	if w.client, err = client.New("unix:" + w.socket); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		w.client.Close()
-		w.leave()
+		w.mmsc.Close()
 		os.RemoveAll(dir)
 	})
 	for name, text := range map[string]string{

@@ -223,7 +223,7 @@ func TestSimulateCommand(t *testing.T) {
 	t.Parallel()
 	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
 	addr := strings.TrimSuffix(strings.TrimPrefix(w.mmsc.URL(), "http://"), "/mm7")
-	w.leave() // the command takes its place
+	w.mmsc.Close() // the command takes its place
 	journal := filepath.Join(w.dir, "journal")
 	pass := filepath.Join(w.dir, "north.pass")
 	sim := exec.Command(binary, "simulate", "mmsc", "--listen", addr, "--report-to", "http://"+w.reports+"/mm7/north", "--report-user", "north", "--report-password-file", pass,
