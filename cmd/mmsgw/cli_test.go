@@ -110,6 +110,17 @@ func TestDemoFaultsAreTheSimulators(t *testing.T) {
 	}
 }
 
+// What a demo offers, it can show.
+func TestDemoOffersWhatItCanShow(t *testing.T) {
+	var b bytes.Buffer
+	demoCommand().help(&b)
+	for _, f := range demoFaults {
+		if strings.Contains(b.String(), f.name) != (f.later == "") {
+			t.Errorf("fault %s, put off %q: the help says\n%s", f.name, f.later, b.String())
+		}
+	}
+}
+
 func TestDemoNumbersAreOrdinaryAndDistinct(t *testing.T) {
 	seen := map[string]bool{demoSender: true}
 	for i := range gateway.MaxRecipients {

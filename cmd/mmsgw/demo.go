@@ -49,16 +49,18 @@ type demo struct {
 }
 
 func demoCommand() *command {
-	var known []string
+	var shown []string
 	for _, f := range demoFaults {
-		known = append(known, f.name)
+		if f.later == "" {
+			shown = append(shown, f.name)
+		}
 	}
 	c := newCommand("demo", "", "Shows a picture message go from a local socket to a carrier, and its report come back")
 	c.about = `
 It needs nothing: a gateway on an embedded store in a temporary directory, and a
 simulated carrier, on free ports of this machine. With --fault the carrier
 misbehaves; exit code 0 means that the message ended as it must then.
-Faults: ` + strings.Join(known, ", ") + "."
+Faults: ` + strings.Join(shown, ", ") + "."
 	c.examples = []string{"mmsgw demo", "mmsgw demo --images 3 --recipients 2", "mmsgw demo --fault drop-after-request", "mmsgw demo --keep", "mmsgw demo --output json"}
 	d := &demo{}
 	c.flags.IntVar(&d.images, "images", 1, "how many pictures, 0 to 10: a `N`umber")
@@ -67,7 +69,7 @@ Faults: ` + strings.Join(known, ", ") + "."
 	c.flags.BoolVar(&d.keep, "keep", false, "leave it running afterwards")
 	c.prints()
 	c.run = func(ctx context.Context, t *terminal, _ []string) error {
-		if err := d.complete(known); err != nil {
+		if err := d.complete(shown); err != nil {
 			return err
 		}
 		return d.run(ctx, t)
@@ -75,12 +77,12 @@ Faults: ` + strings.Join(known, ", ") + "."
 	return c
 }
 
-func (d *demo) complete(known []string) error {
+func (d *demo) complete(shown []string) error {
 	d.end = demoFault{state: "delivered"}
 	if d.fault != "" {
-		i := slices.Index(known, d.fault)
+		i := slices.IndexFunc(demoFaults, func(f demoFault) bool { return f.name == d.fault })
 		if i < 0 {
-			return usage("there is no fault %q; there are %s", d.fault, strings.Join(known, ", "))
+			return usage("there is no fault %q; there are %s", d.fault, strings.Join(shown, ", "))
 		}
 		d.end = demoFaults[i]
 	}
