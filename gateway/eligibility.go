@@ -185,7 +185,12 @@ func (e *exam) missing(name, field, message string) {
 			return // it was there, only wrong
 		}
 	}
-	e.both(Flag{Code: "field_missing", Severity: Block, Field: field, Message: message})
+	f := Flag{Code: "field_missing", Severity: Block, Field: field, Message: message}
+	if name == "from" {
+		e.party(&e.v.From, f)
+		return
+	}
+	e.both(f)
 }
 
 // lookup asks what both ends can do: one call, so that the room behind it can
@@ -265,10 +270,9 @@ func (e *exam) capability(p *Party, side, field string) {
 
 // forPictures adds a flag of one end that no text alone has to heed.
 func (e *exam) forPictures(p *Party, f Flag) {
-	p.Flags = append(p.Flags, f)
 	e.v.MMS = append(e.v.MMS, f)
 	if e.v.Channel == MMS {
-		e.v.Flags = append(e.v.Flags, f)
+		p.Flags, e.v.Flags = append(p.Flags, f), append(e.v.Flags, f)
 	}
 }
 
@@ -393,9 +397,18 @@ func (e *exam) collect() {
 	faulty := map[string]bool{}
 	for _, f := range e.s.Faults {
 		faulty[f.Field] = true
+		if f.Field == "/account" {
+			e.v.MMS = append(e.v.MMS, f) // nothing can be said of a picture button without it
+		}
 	}
-	told := len(e.s.Faults)
-	e.v.Flags = append(e.v.Flags[:told], slices.DeleteFunc(e.v.Flags[told:], func(f Flag) bool { return faulty[f.Field] && speaksOfNothing[f.Code] })...)
+	told := func(f Flag) bool { return faulty[f.Field] && speaksOfNothing[f.Code] }
+	first := len(e.s.Faults)
+	e.v.Flags = append(e.v.Flags[:first], slices.DeleteFunc(e.v.Flags[first:], told)...)
+	e.v.MMS = slices.DeleteFunc(e.v.MMS, told)
+	for i := range e.v.To {
+		e.v.To[i].Flags = slices.DeleteFunc(e.v.To[i].Flags, told)
+	}
+	e.v.From.Flags = slices.DeleteFunc(e.v.From.Flags, told)
 	SortFlags(e.v.Flags)
 	SortFlags(e.v.MMS)
 	SortFlags(e.v.From.Flags)

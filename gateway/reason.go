@@ -37,7 +37,7 @@ var reasonText = map[Reason]string{
 	BackingOff:           "The last try did not succeed; it is tried again at the time given.",
 	LaneStopped:          "The carrier refuses our login or can't be trusted, so nothing is sent to it. The gateway tries one message every few minutes; an operator should look at the carrier's settings.",
 	SenderPaused:         "The carrier refused it for its sending number. It waits alone and is tried again every few minutes; other messages from the number are tried on their own. An operator should ask the carrier.",
-	AwaitingReport:       "The carrier has the message, or may have it; its report of what became of it is awaited.",
+	AwaitingReport:       "The carrier took the message; its report of what became of it is awaited.",
 	AmbiguousOutcome:     "The request left, but no answer came: the carrier may or may not have the message. A report or the end of its validity settles it.",
 	MediaCorruptStored:   "A stored picture is damaged, so the message is not sent. An operator has to look at it.",
 	ExpiredBeforeSend:    "It was not sent before its validity ended and was dropped.",
@@ -60,3 +60,12 @@ var reasonText = map[Reason]string{
 
 // Text is the reason in words for a person.
 func (r Reason) Text() string { return reasonText[r] }
+
+// Why says in words what the delivery waits for or came to. One reason means
+// two things: a report is awaited of what was taken, and of what may have been.
+func (d *Delivery) Why() string {
+	if d.Reason == AwaitingReport && d.State == Uncertain {
+		return "The request left, but no answer came: the carrier may or may not have the message. Its report is awaited."
+	}
+	return d.Reason.Text()
+}

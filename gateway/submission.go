@@ -162,9 +162,8 @@ func idemHash(m *Message, expiresIn time.Duration) []byte {
 	}
 	number(int64(m.Priority))
 	number(int64(expiresIn))
-	for _, p := range m.Media {
+	for _, p := range m.Media { // names play no part: forms of upload make them up
 		text(p.ID)
-		text(p.Name)
 	}
 	return h.Sum(nil)[:16]
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Handler answers what an MMSC posts to us. Method, credentials and path are the
@@ -40,7 +41,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if req == nil {
 			req = &Request{}
 		}
-		h.write(w, req.Head, http.StatusOK, fault(Status{Code: 4004}))
+		h.write(w, req.Head, http.StatusOK, fault(Status{Code: 4004}, err.Error()))
 		return
 	}
 	status, answer := h.dispatch(r.Context(), req)
@@ -52,39 +53,54 @@ func (h *Handler) dispatch(ctx context.Context, req *Request) (int, *Response) {
 	switch {
 	case req.DeliveryReport != nil && h.DeliveryReport != nil:
 		d := req.DeliveryReport
-		return outcome(OpDeliveryReportRsp, d.MessageID != "" && d.Recipient.Value != "" && d.MMStatus != "",
+		return outcome(OpDeliveryReportRsp, lacking(d.MessageID, d.Recipient.Value, d.MMStatus),
 			func() (Status, error) { return h.DeliveryReport(ctx, d) })
 	case req.ReadReply != nil && h.ReadReply != nil:
 		d := req.ReadReply
-		return outcome(OpReadReplyRsp, d.MessageID != "" && d.Recipient.Value != "" && d.MMStatus != "",
+		return outcome(OpReadReplyRsp, lacking(d.MessageID, d.Recipient.Value, d.MMStatus),
 			func() (Status, error) { return h.ReadReply(ctx, d) })
 	}
-	return http.StatusOK, fault(Status{Code: 4003})
+	return http.StatusOK, fault(Status{Code: 4003}, "the operation "+string(req.Operation)+" is not taken here")
+}
+
+// lacking names what a report must have and has not; empty where it has all.
+func lacking(messageID, recipient, status string) string {
+	var names []string
+	for _, e := range []struct{ name, value string }{{"MessageID", messageID}, {"Recipient", recipient}, {"MMStatus", status}} {
+		if e.value == "" {
+			names = append(names, e.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // outcome turns a function's answer into ours.
-func outcome(op Operation, complete bool, call func() (Status, error)) (int, *Response) {
-	if !complete {
-		return http.StatusOK, fault(Status{Code: 2007})
+func outcome(op Operation, lacks string, call func() (Status, error)) (int, *Response) {
+	if lacks != "" {
+		return http.StatusOK, fault(Status{Code: 2007}, "the report has no "+lacks)
 	}
 	status, err := call()
 	if err != nil {
-		return http.StatusServiceUnavailable, fault(Status{Code: 4006})
+		return http.StatusServiceUnavailable, fault(Status{Code: 4006}, "the report could not be kept; send it again")
 	}
 	if status.Code == 0 {
 		status.Code = 1000
 	}
 	if status.Code/1000 != 1 {
-		return http.StatusOK, fault(status)
+		return http.StatusOK, fault(status, "")
 	}
 	return http.StatusOK, &Response{Operation: op, Status: status}
 }
 
-// fault is a SOAP fault with a VASPErrorRsp.
-func fault(s Status) *Response {
+// fault is a SOAP fault with a VASPErrorRsp; why is for the person who reads the
+// MMSC's log.
+func fault(s Status, why string) *Response {
 	f := &Fault{Code: "Client", String: "Client error"}
 	if s.Code/1000 == 3 || s.Code == 4000 || s.Code == 4005 || s.Code == 4006 {
 		f = &Fault{Code: "Server", String: "Server error"}
+	}
+	if why != "" {
+		f.String += ": " + why
 	}
 	return &Response{Operation: OpVASPErrorRsp, Status: s, Fault: f}
 }

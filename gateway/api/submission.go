@@ -134,9 +134,9 @@ func (d *decoder) member(key []byte, at int, seen *keys) error {
 	case "channel":
 		return d.choice("/channel", &d.Channel, "auto", "mms", "sms")
 	case "subject":
-		return d.text("/subject", &d.Subject)
+		return d.text("/subject", "", &d.Subject)
 	case "text":
-		return d.text("/text", &d.Text)
+		return d.text("/text", "\n\r\t", &d.Text)
 	case "media":
 		return d.media()
 	case "delivery_report":
@@ -216,16 +216,16 @@ func (d *decoder) choice(field string, out *string, words ...string) error {
 
 // text reads what a phone shows. XML carries it, so characters that XML can't
 // hold are refused rather than dropped.
-func (d *decoder) text(field string, out *string) error {
+func (d *decoder) text(field, except string, out *string) error {
 	value, ok, err := d.str(field)
 	if !ok {
 		return err
 	}
-	if text := string(value); plain(text, "\n\r\t") {
+	if text := string(value); plain(text, except) {
 		*out = text
 		return nil
 	}
-	d.invalid(field, "This holds control characters, which no phone can show. Only line breaks and tabs are taken.")
+	d.invalid(field, "This holds control characters, which no phone can show. Only the text may have line breaks and tabs.")
 	return nil
 }
 

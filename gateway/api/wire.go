@@ -72,7 +72,7 @@ func wireDelivery(d *gateway.Delivery, channel gateway.Channel, attempts []*gate
 		NextAttemptAt: known(d.NextTry()), SentAt: known(d.SentAt), DeliveredAt: known(d.DeliveredAt), ReadAt: known(d.ReadAt), AttemptLog: make([]client.Attempt, len(attempts)),
 	}
 	if d.Reason != "" {
-		w.Reason = &client.Reason{Code: string(d.Reason), Message: d.Reason.Text()}
+		w.Reason = &client.Reason{Code: string(d.Reason), Message: d.Why()}
 	}
 	for i, a := range attempts {
 		w.AttemptLog[i] = client.Attempt{Number: i + 1, Carrier: a.Lane, TransactionID: a.ID.TransactionID(),

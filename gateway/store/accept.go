@@ -89,6 +89,7 @@ func (c *acceptance) board(b *batch) error {
 	c.out.Boarded = len(c.a.Attempts) > 0
 	for i := range c.a.Attempts {
 		a := c.a.Attempts[i]
+		a.OpenedAt = b.now
 		b.events = append(b.events, c.deliveries[a.Covers[0]].Depart(&a, b.now))
 		b.writeAttempt(&a)
 	}
