@@ -273,7 +273,7 @@ func (d *demo) leave(ctx context.Context, t *terminal, s *stage) error {
 		t.line("\nIt keeps running until interrupted. In another terminal:\n")
 		t.line("  export MMSGW_SOCKET=%s", path)
 		t.line("  mmsgw tail")
-		t.line("  mmsgw send --from %s --to %s --text Hello --wait", demoSender, demoRecipient(0))
+		t.line("  mmsgw send --from %s --to %s --channel mms --text Hello --wait", demoSender, demoRecipient(0))
 		t.line("  mmsgw send --from %s --to %s --image %s --check", demoSender, demoRecipient(1), filepath.Join(s.dir, "1.jpg"))
 	}
 	select {

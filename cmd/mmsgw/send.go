@@ -41,6 +41,7 @@ Exit codes: 0 accepted (with --wait: delivered; with --check: can be sent);
 	f := c.flags
 	f.StringVar(&s.message.From, "from", "", "the `NUMBER` it is sent from")
 	f.StringSliceVar(&s.message.To, "to", nil, "a recipient's `NUMBER`; several times, or with commas, for several")
+	f.StringVar(&s.message.Channel, "channel", "", "the `CHANNEL`: auto, mms or sms; auto sends pictures or a subject as MMS, text alone as SMS")
 	f.StringVar(&s.message.Text, "text", "", "the `TEXT`")
 	f.StringVar(&s.message.Subject, "subject", "", "the subject, a `TEXT`")
 	f.StringArrayVar(&s.images, "image", nil, "a picture's `FILE` (GIF, PNG or JPEG); several times for several")
