@@ -89,7 +89,10 @@ func bench(quick bool, binary, only string) error {
 		}
 		ratios[w.name] = ratio
 	}
-	return json.NewEncoder(os.Stdout).Encode(ratios)
+	return json.NewEncoder(os.Stdout).Encode(struct {
+		Small float64 `json:"small,omitempty"`
+		Large float64 `json:"large,omitempty"`
+	}{ratios["small"], ratios["large"]})
 }
 
 // compare runs null relay and mmsgw in turn, the null relay before and after
