@@ -79,6 +79,7 @@ func (d *Delivery) Hear(r *Report, now time.Time) []Event {
 	var events []Event
 	data := EventData{CarrierStatus: r.Raw, CarrierID: r.CarrierKey}
 	next, moves := r.Next()
+	next.Counts = d.answerLost()
 	switch {
 	case moves && d.Learn(next, now):
 		events = append(events, d.Tell(EventData{CarrierID: r.CarrierKey}, now))
@@ -116,9 +117,13 @@ func (d *Delivery) note(r *Report) bool {
 	return true
 }
 
+// answerLost: a dial may have been taken without our knowing. A report on it is
+// the answer that was lost, and counts as one.
+func (d *Delivery) answerLost() bool { return d.Doubt && d.State.Rank() < Sent.Rank() }
+
 // hearOnTheWay: the carrier has the message, even where its answer was lost.
 func (d *Delivery) hearOnTheWay(r *Report, now time.Time) {
-	d.Learn(Next{State: Sent, Reason: AwaitingReport, Claim: ByCarrier, At: r.At, Due: r.ReceivedAt.Add(r.Patience)}, now)
+	d.Learn(Next{State: Sent, Reason: AwaitingReport, Claim: ByCarrier, At: r.At, Due: r.ReceivedAt.Add(r.Patience), Counts: d.answerLost()}, now)
 	d.Status, d.UpdatedAt = r.Raw, now
 	if d.State == Sent && r.Status == ReportForwarded {
 		d.Reason = ForwardedUnconfirmed

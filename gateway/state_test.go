@@ -158,6 +158,11 @@ func TestHear(t *testing.T) {
 	}
 	lost := &Delivery{State: Uncertain, WantsReport: true, Doubt: true}
 	lost.Hear(report(ReportDeferred, "Deferred"), noon)
+	if lost.Hear(report(ReportRetrieved, "Retrieved"), noon); lost.Attempts != 1 {
+		t.Errorf("a lost answer that reports make good counts as %d attempts", lost.Attempts)
+	}
+	lost = &Delivery{State: Uncertain, WantsReport: true, Doubt: true}
+	lost.Hear(report(ReportDeferred, "Deferred"), noon)
 	if lost.State != Sent || !lost.Due.Equal(noon.Add(time.Hour)) {
 		t.Errorf("a report of the way leaves a lost answer at %s due %v", lost.State, lost.Due)
 	}
