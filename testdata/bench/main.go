@@ -48,12 +48,13 @@ type work struct {
 	name            string
 	images, size    int
 	clients         int
+	reserve         int // MiB of media space that a second of it takes
 	quick, thorough time.Duration
 }
 
 var works = []work{
-	{"small", 1, 20_000, 16, 4 * time.Second, 8 * time.Second},
-	{"large", 10, 300_000, 4, 4 * time.Second, 8 * time.Second},
+	{"small", 1, 20_000, 16, 80, 3 * time.Second, 8 * time.Second},
+	{"large", 10, 300_000, 4, 640, 2500 * time.Millisecond, 8 * time.Second},
 }
 
 func bench(quick bool, binary, only string) error {
@@ -107,7 +108,7 @@ func compare(dir, binary string, w work, rounds int, d time.Duration) (float64, 
 	var ratios []float64
 	for i := range rounds {
 		state := filepath.Join(dir, fmt.Sprintf("%s-%d", w.name, i))
-		got, err := run(w, d, func(c *carrier) (*peer, error) { return startGateway(state, binary, c, w) })
+		got, err := run(w, d, func(c *carrier) (*peer, error) { return startGateway(state, binary, c, w, d) })
 		if err != nil {
 			return 0, err
 		}

@@ -86,7 +86,7 @@ routes: [{to: ["+1"], carriers: [sink]}]
 
 // startGateway starts mmsgw on an empty state directory. Its media space is
 // made ready first, as it is in a gateway that has been up for a while.
-func startGateway(state, binary string, c *carrier, w work) (*peer, error) {
+func startGateway(state, binary string, c *carrier, w work, d time.Duration) (*peer, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, err
 	}
@@ -96,10 +96,7 @@ func startGateway(state, binary string, c *carrier, w work) (*peer, error) {
 	}
 	reports := listener.Addr().String()
 	listener.Close()
-	reserve := 512
-	if w.images > 1 {
-		reserve = 2048
-	}
+	reserve := int(d.Seconds() * float64(w.reserve))
 	file := filepath.Join(state, "mmsgw.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, state, reports, c.addr(), reserve), 0o600); err != nil {
 		return nil, err
@@ -147,7 +144,7 @@ func run(w work, d time.Duration, start func(*carrier) (*peer, error)) (outcome,
 		c.reportTo(p.reports)
 	}
 	requests := newRequests(w, p.path)
-	if _, err := drive(p, requests, w.clients, 500*time.Millisecond); err != nil { // warm up
+	if _, err := drive(p, requests, w.clients, 300*time.Millisecond); err != nil { // warm up
 		return outcome{}, err
 	}
 	if err := c.drained(30 * time.Second); err != nil {
