@@ -132,17 +132,19 @@ func (s *Store) ByKey(ctx context.Context, account, key string) (gateway.Accepti
 	return out, err
 }
 
-// options is what of a message nobody searches for.
+// options is what of a message nobody searches for, its pictures among it:
+// what is read together lies together.
 type options struct {
 	Report bool           `json:"delivery_report"`
 	Read   bool           `json:"read_report"`
 	Flags  []gateway.Flag `json:"flags,omitempty"`
+	Media  []shown        `json:"media,omitempty"`
 }
 
 // insertMessage writes the message's own row; false where its id or its key is
 // there already.
 func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
-	opts, err := json.Marshal(options{m.Report, m.Read, m.Flags})
+	opts, err := json.Marshal(options{m.Report, m.Read, m.Flags, shownBy(m)})
 	if err != nil {
 		return false, fmt.Errorf("store the message's flags: %w", err)
 	}
@@ -157,68 +159,4 @@ func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
 	}
 	n, err := res.RowsAffected()
 	return n == 1, err
-}
-
-// picture is a row of media: an account may use these bytes.
-type picture struct {
-	account string
-	gateway.Picture
-	keepUntil int64
-}
-
-// flushMedia writes the pictures of the batch's new messages, and which
-// message shows which.
-func (b *batch) flushMedia() error {
-	var refs [][]any
-	for _, m := range b.messages {
-		for pos, p := range m.Media {
-			refs = append(refs, []any{m.ID[:], pos, p.ID, p.Name})
-			b.media = append(b.media, picture{m.Account, p, micros(m.ValidUntil)})
-		}
-	}
-	rows := make([][]any, len(b.media))
-	for i, p := range b.media {
-		rows[i] = []any{p.ID, p.account, p.Place, p.Type, p.Size, p.Width, p.Height, p.Frames, p.keepUntil}
-	}
-	if err := b.bulk(insertMedia, rows); err != nil {
-		return err
-	}
-	return b.bulk(insertMessageRefs, refs)
-}
-
-// pictureAdded is the change that lets an account use a picture.
-type pictureAdded struct {
-	result
-	p picture
-}
-
-func (c *pictureAdded) rows() int            { return 1 }
-func (c *pictureAdded) apply(b *batch) error { b.media = append(b.media, c.p); return nil }
-
-// AddPicture makes it known that an account uploaded a picture whose bytes are
-// durable already.
-func (s *Store) AddPicture(_ context.Context, account string, p gateway.Picture) error {
-	c := &pictureAdded{result{make(chan error, 1)}, picture{account, p, micros(s.opt.Now().Add(gateway.MaxValidity))}}
-	s.in.hand(c, false)
-	return c.wait()
-}
-
-const selectPicture = "SELECT id, place, type, size, width, height, frames FROM media"
-
-// Picture finds a picture that an account may use; account "" is an operator,
-// who may use any. gateway.ErrNotFound where there is none.
-func (s *Store) Picture(ctx context.Context, account, id string) (p gateway.Picture, err error) {
-	err = s.read(ctx, selectPicture+" WHERE id = $1 AND ($2 = '' OR account = $2) LIMIT 1", func(rows *sql.Rows) error {
-		return rows.Scan(&p.ID, &p.Place, &p.Type, &p.Size, &p.Width, &p.Height, &p.Frames)
-	}, id, account)
-	if err == nil && p.ID == "" {
-		err = gateway.ErrNotFound
-	}
-	return p, err
-}
-
-// Place says where the bytes of a picture lie, or "" where nobody stored it.
-func (s *Store) Place(ctx context.Context, id string) (place string, err error) {
-	err = s.read(ctx, "SELECT place FROM media WHERE id = $1 LIMIT 1", func(rows *sql.Rows) error { return rows.Scan(&place) }, id)
-	return place, err
 }

@@ -220,6 +220,7 @@ func (b *batch) committed() {
 	s := b.s
 	if s.engine.sole {
 		s.hot.keep(b)
+		s.shelve(b.messages)
 	}
 	s.parked.Add(b.parkedDiff)
 	if len(b.events) > 0 {

@@ -129,8 +129,12 @@ func (c *committer) next() []change {
 // later puts a change that asked for it into the next batch.
 func (c *committer) later(ch change) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.facts = append(c.facts, ch)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (c *committer) gather() []change {

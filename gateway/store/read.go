@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -95,14 +94,7 @@ func readMessage(query querier, id gateway.ID) (m *gateway.Message, err error) {
 	if err != nil || m == nil {
 		return nil, err
 	}
-	err = query(`SELECT p.id, r.name, p.place, p.type, p.size, p.width, p.height, p.frames FROM message_media r
-		JOIN media p ON p.id = r.media_id WHERE r.message_id = $1 AND p.account = $2 ORDER BY r.pos`, func(rows *sql.Rows) error {
-		var p gateway.Picture
-		err := rows.Scan(&p.ID, &p.Name, &p.Place, &p.Type, &p.Size, &p.Width, &p.Height, &p.Frames)
-		m.Media = append(m.Media, p)
-		return err
-	}, id[:], m.Account)
-	return m, err
+	return m, nil
 }
 
 func scanMessage(rows *sql.Rows, id gateway.ID) (*gateway.Message, error) {
@@ -115,12 +107,7 @@ func scanMessage(rows *sql.Rows, id gateway.ID) (*gateway.Message, error) {
 	}
 	m.From, m.IdemKey = gateway.Number(sender), idem.String
 	m.CreatedAt, m.ValidUntil = time.UnixMicro(created).UTC(), time.UnixMicro(valid).UTC()
-	var o options
-	if err := json.Unmarshal([]byte(opts), &o); err != nil {
-		return nil, err
-	}
-	m.Report, m.Read, m.Flags = o.Report, o.Read, o.Flags
-	return m, nil
+	return m, readOptions(m, opts)
 }
 
 // Timeline is everything that happened to a message, oldest first.

@@ -102,13 +102,12 @@ const (
 )
 
 var (
-	upsertDeliveries  = insertInto("deliveries", deliveryCols, setting("message_id, n", deliveryMoves))
-	upsertAttempts    = insertInto("attempts", attemptCols, setting("id", attemptMoves))
-	upsertReports     = insertInto("reports", reportCols, setting("id", reportMoves))
-	insertEvents      = insertInto("events", eventCols, "")
-	insertMessages    = insertInto("messages", messageCols, " ON CONFLICT DO NOTHING")
-	insertMedia       = insertInto("media", mediaCols, " ON CONFLICT DO NOTHING")
-	insertMessageRefs = insertInto("message_media", "message_id, pos, media_id, name", " ON CONFLICT DO NOTHING")
+	upsertDeliveries = insertInto("deliveries", deliveryCols, setting("message_id, n", deliveryMoves))
+	upsertAttempts   = insertInto("attempts", attemptCols, setting("id", attemptMoves))
+	upsertReports    = insertInto("reports", reportCols, setting("id", reportMoves))
+	insertEvents     = insertInto("events", eventCols, "")
+	insertMessages   = insertInto("messages", messageCols, " ON CONFLICT DO NOTHING")
+	insertMedia      = insertInto("media", mediaCols, " ON CONFLICT DO NOTHING")
 )
 
 func micros(t time.Time) int64 { return t.UnixMicro() }

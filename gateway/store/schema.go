@@ -37,13 +37,6 @@ CREATE TABLE messages (
 	open        INTEGER NOT NULL
 ){rowless};
 CREATE UNIQUE INDEX messages_idem ON messages (account, idem_key) WHERE idem_key IS NOT NULL;
-CREATE TABLE message_media (
-	message_id {bytes} NOT NULL,
-	pos        SMALLINT NOT NULL,
-	media_id   TEXT NOT NULL,
-	name       TEXT NOT NULL,
-	PRIMARY KEY (message_id, pos)
-){rowless};
 CREATE TABLE media (
 	id         TEXT NOT NULL,
 	account    TEXT NOT NULL,

@@ -71,6 +71,7 @@ type Store struct {
 	stmts  sync.Map // query → *sql.Stmt of the readers
 	feed   bell
 	hot    hot
+	shelf  shelf
 	parked atomic.Int64 // reports that match nothing yet; exact where this process is the only writer
 	due    atomic.Int64 // the earliest due time Next told, in µs
 	stop   context.CancelFunc
@@ -142,6 +143,11 @@ func (s *Store) start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.in.start(s)
+	if s.engine.sole {
+		if err := s.fillShelf(ctx); err != nil {
+			return err
+		}
+	}
 	if s.engine.sole || s.opt.Quiet {
 		return nil
 	}
@@ -175,6 +181,9 @@ func (s *Store) poll(ctx context.Context) {
 // Close lets go of the leases, finishes the changes that wait and closes the
 // database. Nothing may be handed over afterwards.
 func (s *Store) Close() error {
+	if s.engine.sole {
+		s.in.hand(&indexing{s: s}, true)
+	}
 	s.in.close()
 	s.stop()
 	s.wg.Wait()
