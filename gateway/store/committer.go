@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -202,6 +203,15 @@ func (w *writing) drop() {
 	w.conn, w.stmts = nil, nil
 }
 
+// discard drops a connection for good: one that may be inside a transaction
+// must not go back to the pool, or nothing could ever begin on it again.
+func (w *writing) discard() {
+	if w.conn != nil {
+		w.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	w.drop()
+}
+
 func (w *writing) connect(ctx context.Context) (err error) {
 	if w.conn == nil {
 		w.stmts = map[string]*sql.Stmt{}
@@ -271,8 +281,8 @@ func (w *writing) try(changes []change) ([]error, error) {
 		}
 		w.s.hot.forget()
 		kind := w.s.engine.classify(err)
-		if kind != again || w.rollback(ctx) != nil {
-			w.drop()
+		if kind == lost || w.rollback(ctx) != nil {
+			w.discard()
 		}
 		if kind != again && kind != lost || time.Since(start) > lostFor {
 			return nil, err

@@ -581,3 +581,30 @@ func TestAReportParkedBeforeItsAttemptIsLost(t *testing.T) {
 		w.state(m.ID, 0, gateway.Delivered)
 	})
 }
+
+// A statement that the database refuses harms its own change alone: those that
+// shared its transaction are done, and so are those that come after it.
+func TestARefusedStatementHarmsNobodyElse(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		for range 3 {
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					if _, err := w.Accept(t.Context(), gateway.Accept{Message: w.message(alice)}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Go(func() {
+				err := w.run(func(b *batch) error { return b.query("INSERT INTO meta (name, value) VALUES ('no value', NULL)", nil) })
+				if err == nil {
+					t.Error("a row without its value was stored")
+				}
+			})
+			wg.Wait()
+		}
+		if ds := w.take(100); len(ds) != 30 {
+			t.Errorf("%d of 30 messages are there", len(ds))
+		}
+	})
+}
