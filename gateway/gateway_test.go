@@ -102,7 +102,7 @@ func newGateway() (*Gateway, *rooms) {
 
 func submission() *Submission {
 	return &Submission{Account: "acme", From: "+12125550123", To: []string{"+14165550199"}, Text: "hello", Priority: Normal, Report: true,
-		Media: []*Upload{{Picture: Picture{ID: "med_1", Type: "image/png", Size: 1000}, Bytes: make([]byte, 1000)}}}
+		Media: []*Upload{{Picture: Picture{ID: "med_1", Type: "image/png", Size: 1000}, Handle: make([]byte, 1000)}}}
 }
 
 func codes(flags []Flag) string {

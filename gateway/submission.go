@@ -43,13 +43,12 @@ type Submission struct {
 }
 
 // Upload is one picture of a submission: its bytes as received, or a picture
-// stored before (Bytes nil, Picture.Place set).
+// stored before (Picture.Place set).
 type Upload struct {
 	Picture
 	Declared string // the type the caller declared; empty where it declared none
 	Fault    string // code of the flag that its bytes earn; empty: it is a picture we take
-	Bytes    []byte
-	Handle   any // what Media made of the bytes when it received them; its own
+	Handle   any    // the bytes, as Media received them; only it reads it
 }
 
 // Account is one customer: its numbers, its standing, its habits.

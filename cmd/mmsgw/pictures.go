@@ -42,7 +42,7 @@ func (p *pictures) Receive(b []byte) *gateway.Upload {
 	blob := p.blobs.ReceiveBytes(b)
 	return &gateway.Upload{
 		Picture: gateway.Picture{ID: blob.ID.String(), Type: blob.Info.Type, Size: blob.Size, Width: blob.Info.Width, Height: blob.Info.Height, Frames: blob.Info.Frames},
-		Fault:   faultOf(blob), Bytes: b, Handle: blob,
+		Fault:   faultOf(blob), Handle: blob,
 	}
 }
 

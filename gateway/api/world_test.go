@@ -178,7 +178,7 @@ func (m *memory) Latest(context.Context) (int64, error) {
 
 func (m *memory) Receive(b []byte) *gateway.Upload {
 	info, err := picture.Inspect(b)
-	u := &gateway.Upload{Bytes: b, Picture: gateway.Picture{ID: fmt.Sprintf("med_%x", len(b)) + strconv.Itoa(int(crc32.ChecksumIEEE(b))), Type: info.Type,
+	u := &gateway.Upload{Handle: b, Picture: gateway.Picture{ID: fmt.Sprintf("med_%x", len(b)) + strconv.Itoa(int(crc32.ChecksumIEEE(b))), Type: info.Type,
 		Size: int64(len(b)), Width: info.Width, Height: info.Height, Frames: info.Frames}}
 	switch {
 	case errors.Is(err, picture.ErrEmpty):
@@ -201,7 +201,7 @@ func (m *memory) Keep(_ context.Context, uploads []*gateway.Upload) error {
 		if u.Place == "" && !m.forget {
 			m.keeps++
 			u.Place = "at " + u.ID
-			m.blobs[u.Place] = u.Bytes
+			m.blobs[u.Place] = u.Handle.([]byte)
 		}
 	}
 	return nil

@@ -118,10 +118,8 @@ func (o *Options) defaults() {
 	if o.Poll == 0 {
 		o.Poll = time.Second
 	}
-	for _, f := range []*func(){&o.WakeDue} {
-		if *f == nil {
-			*f = func() {}
-		}
+	if o.WakeDue == nil {
+		o.WakeDue = func() {}
 	}
 	if o.Wake == nil {
 		o.Wake = func(string) {}
@@ -140,14 +138,14 @@ func (s *Store) start(ctx context.Context) error {
 		return fmt.Errorf("count the reports that match nothing: %w", err)
 	}
 	s.parked.Store(parked)
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	s.in.start(s)
 	if s.engine.sole {
 		if err := s.fillShelf(ctx); err != nil {
 			return err
 		}
 	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.in.start(s) // last of what can fail: from here on it must be closed
 	if s.engine.sole || s.opt.Quiet {
 		return nil
 	}
