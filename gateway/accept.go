@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ type Gateway struct {
 	Carriers Carriers
 	Media    Media
 	Messages Messages
+	Consent  Consent
 	Lanes    Lanes
 	Now      func() time.Time
 	NewID    func() ID
@@ -40,16 +42,21 @@ func (e *exam) assemble() {
 	m := &Message{
 		Account: s.Account, From: e.v.From.Numbering.Number, Channel: e.v.Channel, Subject: s.Subject, Text: s.Text,
 		Reference: s.Reference, Priority: s.Priority, Report: s.Report, Read: s.Read, CreatedAt: now,
-		ValidUntil: now.Add(validity), IdemKey: s.IdemKey, Deliveries: make([]Delivery, len(e.v.To)),
+		SendAt: s.SendAt, IdemKey: s.IdemKey, Deliveries: make([]Delivery, len(e.v.To)),
 	}
+	m.ValidUntil = m.Start().Add(validity)
 	for _, u := range s.Media {
 		m.Media = append(m.Media, u.Picture)
 	}
 	for i, p := range e.v.To {
 		m.Deliveries[i] = Delivery{
 			N: i, Of: len(e.v.To), Account: s.Account, Recipient: p.Numbering.Number, Network: p.Profile.Network,
-			Lane: p.Carrier, Priority: s.Priority, State: Queued, Reason: WaitingTurn, Claim: ByGateway, Ready: true,
+			Lane: p.Carrier, Spare: p.Spare, Priority: s.Priority, State: Queued, Reason: WaitingTurn, Claim: ByGateway, Ready: true,
 			Due: m.ValidUntil, ValidUntil: m.ValidUntil, WantsReport: s.Report, UpdatedAt: now,
+		}
+		if m.SendAt.After(now) {
+			d := &m.Deliveries[i]
+			d.State, d.Reason, d.Ready, d.Due = Scheduled, WaitsForTime, false, m.SendAt
 		}
 	}
 	m.IdemHash = idemHash(m, s.ExpiresIn)
@@ -63,15 +70,11 @@ func (e *exam) fit() {
 	measured := map[string]int64{}
 	for i := range e.v.To {
 		p := &e.v.To[i]
-		if p.Cap == 0 || e.v.Channel != MMS || e.farBelow(p.Cap) {
-			continue
-		}
-		size, ok := measured[p.Carrier]
-		if !ok {
-			size = e.g.Carriers.Measure(p.Carrier, e.v.message)
-			measured[p.Carrier] = size
-		}
-		if size <= p.Cap {
+		over := func(carrier string) (int64, bool) { return e.over(carrier, measured) }
+		p.Spare = slices.DeleteFunc(p.Spare, func(c string) bool { _, over := over(c); return over })
+		e.v.message.Deliveries[i].Spare = p.Spare
+		size, tooLarge := over(p.Carrier)
+		if !tooLarge {
 			continue
 		}
 		f := Flag{Code: "carrier_cap_exceeded", Severity: Block, Field: "/to/" + strconv.Itoa(i),
@@ -79,6 +82,23 @@ func (e *exam) fit() {
 			Message: fmt.Sprintf("The carrier takes %d bytes in all; this message would be %d. %s", p.Cap, size, e.advice())}
 		p.Flags, e.v.Flags = append(p.Flags, f), append(e.v.Flags, f)
 	}
+}
+
+// over tells whether the message is more than a carrier takes, and its size there.
+func (e *exam) over(carrier string, measured map[string]int64) (int64, bool) {
+	if carrier == "" || e.v.Channel != MMS {
+		return 0, false
+	}
+	limit := e.g.Carriers.Cap(carrier)
+	if limit == 0 || e.farBelow(limit) {
+		return 0, false
+	}
+	size, ok := measured[carrier]
+	if !ok {
+		size = e.g.Carriers.Measure(carrier, e.v.message)
+		measured[carrier] = size
+	}
+	return size, size > limit
 }
 
 // farBelow spares messages that fit whatever their encoding the exact count:
@@ -111,7 +131,10 @@ func (e *exam) advice() string {
 // stable storage. Replayed tells that an earlier message of the same content
 // holds the idempotency key; a *Refusal carries every reason at once.
 func (g *Gateway) Submit(ctx context.Context, s *Submission) (m *Message, replayed bool, err error) {
-	v := g.Check(ctx, s)
+	v, err := g.Check(ctx, s)
+	if err != nil {
+		return nil, false, err
+	}
 	if s.IdemKey == "" {
 		if !v.Sendable() {
 			return nil, false, &Refusal{Flags: v.Flags}
@@ -167,7 +190,7 @@ func (g *Gateway) accept(ctx context.Context, s *Submission, v *Verdict) (*Messa
 	boarded := g.board(m)
 	a := Accept{Message: m}
 	for i := range boarded {
-		a.Attempts = append(a.Attempts, boarded[i].attempt)
+		a.Attempts, a.Days = append(a.Attempts, boarded[i].attempt), append(a.Days, boarded[i].seat.Day)
 	}
 	done, err := g.Messages.Accept(ctx, a)
 	if err != nil || done.Replayed || !done.Boarded {
@@ -186,26 +209,36 @@ func (g *Gateway) accept(ctx context.Context, s *Submission, v *Verdict) (*Messa
 }
 
 // boarding is what rides along with an accept: seats taken, attempts made.
-type boarding []struct {
+type boarding []boarded
+
+type boarded struct {
 	seat    Seat
-	n       int
 	attempt Attempt
 }
 
+// board takes seats for the recipients in their order, those of one carrier
+// together as far as a request holds them.
 func (g *Gateway) board(m *Message) boarding {
 	var b boarding
-	for i := range m.Deliveries {
-		d := &m.Deliveries[i]
-		seat, ok := g.Lanes.Board(d.Lane)
+	for first := 0; first < len(m.Deliveries); {
+		d := &m.Deliveries[first]
+		if !d.Ready {
+			break
+		}
+		same := first + 1
+		for same < len(m.Deliveries) && m.Deliveries[same].Lane == d.Lane {
+			same++
+		}
+		seat, ok := g.Lanes.Board(d.Lane, same-first)
 		if !ok {
 			break // what is behind it must not overtake it
 		}
-		a := Attempt{ID: g.NewID(), MessageID: m.ID, Covers: []int{d.N}, Lane: d.Lane, Owner: seat.Owner, Epoch: seat.Epoch, Dials: 1, OpenedAt: m.CreatedAt}
-		b = append(b, struct {
-			seat    Seat
-			n       int
-			attempt Attempt
-		}{seat, i, a})
+		a := Attempt{ID: g.NewID(), Kind: Submits, MessageID: m.ID, Lane: d.Lane, Owner: seat.Owner, Epoch: seat.Epoch, Dials: 1, OpenedAt: m.CreatedAt}
+		for n := range min(seat.Room, same-first) {
+			a.Covers = append(a.Covers, first+n)
+		}
+		b = append(b, boarded{seat, a})
+		first += len(a.Covers)
 	}
 	return b
 }
@@ -218,7 +251,8 @@ func (b boarding) free() {
 
 func (b boarding) leave(m *Message) {
 	for i := range b {
-		b[i].seat.Go(Dispatch{Attempt: b[i].attempt, Message: m, Deliveries: m.Deliveries[b[i].n : b[i].n+1 : b[i].n+1]})
+		first, n := b[i].attempt.Covers[0], len(b[i].attempt.Covers)
+		b[i].seat.Go(Dispatch{Attempt: b[i].attempt, Message: m, Deliveries: m.Deliveries[first : first+n : first+n]})
 	}
 }
 

@@ -1,12 +1,16 @@
 package gateway
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Attempt is one request to a carrier: one TransactionID, one content, its
 // recipients. It is stored before the carrier is dialled, and dialled at once
 // after. It may be dialled again only while its outcome is unknown.
 type Attempt struct {
 	ID         ID // the TransactionID derives from it
+	Kind       AttemptKind
 	MessageID  ID
 	Covers     []int // the deliveries it is for, by N
 	Round      int
@@ -17,9 +21,22 @@ type Attempt struct {
 	OpenedAt   time.Time // of the newest dial
 	Outcome    Outcome   // empty while open
 	Code       string    // the carrier's StatusCode, HTTP code or a word of ours
-	CarrierKey string    // the MessageID the carrier gave; empty where it gave none
+	CarrierKey string    // the MessageID the carrier gave, as its reports are matched by it; empty where it gave none
+	CarrierID  string    // the same to the letter, where that is another
 	ClosedAt   time.Time
 }
+
+// AttemptKind is what an attempt asks of the carrier.
+type AttemptKind string
+
+// The kinds.
+const (
+	Submits AttemptKind = "submit"
+	Cancels AttemptKind = "cancel"
+)
+
+// CarrierName is what the carrier calls the message, to the letter.
+func (a *Attempt) CarrierName() string { return cmp.Or(a.CarrierID, a.CarrierKey) }
 
 // Open tells whether the attempt has no outcome yet.
 func (a *Attempt) Open() bool { return a.ClosedAt.IsZero() }
@@ -36,6 +53,7 @@ const (
 	TooLarge    Outcome = "reject_size" // these bytes will never be taken
 	StopLane    Outcome = "lane_stop"   // nothing from us is taken
 	StopSender  Outcome = "sender_stop" // nothing from this sender is taken
+	Divided     Outcome = "split"       // not together: each recipient in a request of its own
 	UnknownSent Outcome = "unknown"     // the request left, no answer came
 )
 
@@ -44,9 +62,12 @@ type Result struct {
 	Outcome    Outcome
 	Reason     Reason // of a rejection or a stop
 	Code       string // the carrier's code, for the log, the timeline and the row; never free text
-	CarrierKey string // MessageID of a SubmitRsp
+	CarrierKey string // MessageID of a SubmitRsp, as reports are matched by it
+	CarrierID  string // the same to the letter, where that is another
 	RetryAfter time.Duration
-	Counts     bool // an answer about the message, not about the link
+	Counts     bool  // an answer about the message, not about the link
+	Ours       bool  // nothing the carrier did: it says nothing of the link either
+	LeftOut    []int // the recipients, by N, that an accepted request names as not served
 }
 
 // Dispatch is what a Link is given to send.

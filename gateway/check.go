@@ -34,7 +34,7 @@ var flagOrder = func() map[string]int {
 		"account_mms_not_enabled", "account_sms_not_enabled",
 		"from_invalid", "to_invalid", "from_not_messageable", "to_not_messageable",
 		"from_unsupported_region", "to_unsupported_region", "from_territory", "to_territory",
-		"from_not_owned", "from_not_registered", "from_kind_not_allowed",
+		"from_not_owned", "from_not_registered", "from_kind_not_allowed", "to_opted_out",
 		"duplicate_recipient", "too_many_recipients",
 		"empty_message", "text_too_long", "subject_too_long",
 		"too_many_images", "total_too_large",
@@ -42,7 +42,7 @@ var flagOrder = func() map[string]int {
 		"unsupported_media_type", "media_type_mismatch",
 		"from_not_mms_capable", "to_not_mms_capable",
 		"from_capability_unknown", "to_capability_unknown", "capability_lookup_failed",
-		"no_route", "carrier_cap_exceeded", "expires_in_invalid",
+		"no_route", "carrier_cap_exceeded", "send_at_invalid", "expires_in_invalid",
 	} {
 		order[code] = i
 	}

@@ -17,7 +17,11 @@ type Rules struct {
 	Routes   []Route
 	Unknown  Severity // of a capability that is not known
 	Failed   Severity // of a lookup that could not be asked
+	// Recalling are the carriers that can be asked to cancel what they took.
+	Recalling []string
 }
+
+const trial = capability.Trial
 
 // Verdict is all that a check says, and all that a send needs: check and
 // Submit read the same one.
@@ -39,8 +43,9 @@ type Party struct {
 	Input     string
 	Numbering Numbering
 	Profile   capability.Profile
-	Lookup    error  // why there is no profile
-	Carrier   string // a recipient's
+	Lookup    error    // why there is no profile
+	Carrier   string   // a recipient's
+	Spare     []string // and those for failover
 	Cap       int64
 	Flags     []Flag
 }
@@ -70,20 +75,24 @@ type exam struct {
 }
 
 // Check runs every check on a submission and tells every flag at once. Nothing
-// is stored or sent.
-func (g *Gateway) Check(ctx context.Context, s *Submission) *Verdict {
+// is stored or sent. An error says that the storage did not answer.
+func (g *Gateway) Check(ctx context.Context, s *Submission) (*Verdict, error) {
 	rules := g.Rules.Load()
 	e := &exam{g: g, rules: rules, s: s, account: rules.Accounts[s.Account], v: &Verdict{}}
 	e.v.Channel = e.channel()
 	e.v.Flags = append(e.v.Flags, s.Faults...)
 	e.standing()
 	e.numbers(ctx)
+	if err := e.consent(ctx); err != nil {
+		return nil, err
+	}
 	e.content()
+	e.times()
 	e.routes()
 	e.assemble()
 	e.fit()
 	e.collect()
-	return e.v
+	return e.v, nil
 }
 
 // channel: media or a subject mean MMS, else SMS; never the other silently.
@@ -319,9 +328,41 @@ func (e *exam) content() {
 		e.flag("total_too_large", "/media", map[string]int64{"size": e.v.Bytes, "limit": MaxMediaBytes},
 			fmt.Sprintf("The images are %d bytes together; the limit is %d. Remove or shrink %d bytes.", e.v.Bytes, MaxMediaBytes, e.v.Bytes-MaxMediaBytes))
 	}
+}
+
+// times judges when it is to leave and how long it is worth it.
+func (e *exam) times() {
+	s, now := e.s, e.g.Now()
+	switch {
+	case s.SendAt.IsZero():
+	case s.SendAt.Before(now):
+		e.flag("send_at_invalid", "/send_at", s.SendAt, "This time is over. Name a later one, or leave it out to send at once.")
+	case s.SendAt.After(now.Add(MaxAhead)):
+		e.flag("send_at_invalid", "/send_at", s.SendAt, "This is more than 30 days ahead. Name an earlier time.")
+	}
 	if s.ExpiresIn != 0 && (s.ExpiresIn < MinValidity || s.ExpiresIn > MaxValidity) {
 		e.flag("expires_in_invalid", "/expires_in", s.ExpiresIn.String(), "The validity must be between 1m and 7d.")
 	}
+}
+
+// consent flags those who have said that they want nothing from this sender.
+func (e *exam) consent(ctx context.Context) error {
+	from := e.v.From.Numbering
+	if e.account == nil || from.Problem != NumberFine || len(e.v.To) == 0 {
+		return nil
+	}
+	numbers := make([]Number, len(e.v.To))
+	for i := range e.v.To {
+		numbers[i] = e.v.To[i].Numbering.Number
+	}
+	out, err := e.g.Consent.OptedOut(ctx, e.account.ID, from.Number, numbers)
+	for i := range out {
+		if p := &e.v.To[i]; out[i] && p.Numbering.Problem == NumberFine {
+			e.party(p, Flag{Code: "to_opted_out", Severity: Block, Field: "/to/" + strconv.Itoa(i), Value: p.Input,
+				Message: "This person has asked not to get messages from you. They can opt in again themselves, as by texting START."})
+		}
+	}
+	return err
 }
 
 // pictureText are the words for what can be wrong with a picture.
@@ -350,7 +391,7 @@ func (e *exam) routes() {
 			continue
 		}
 		none := Flag{Code: "no_route", Severity: Block, Field: "/to/" + strconv.Itoa(i), Value: p.Input, Message: "No carrier is configured that takes a message of this kind between these two numbers."}
-		p.Carrier = route(e.rules.Routes, MMS, p.Numbering.Number, e.own.Carriers)
+		e.choose(p, MMS)
 		if p.Carrier == "" {
 			e.v.MMS = append(e.v.MMS, none)
 		}
@@ -358,7 +399,7 @@ func (e *exam) routes() {
 			if p.Carrier != "" && !e.sendsSMS() {
 				none.Message = "Text alone goes by SMS, and no carrier for SMS is configured. Add a picture or a subject, or set channel to mms."
 			}
-			p.Carrier = route(e.rules.Routes, SMS, p.Numbering.Number, e.own.Carriers)
+			e.choose(p, SMS)
 		}
 		if p.Carrier == "" {
 			p.Flags = append(p.Flags, none)
@@ -371,6 +412,21 @@ func (e *exam) routes() {
 		}
 	}
 	e.tollFree()
+}
+
+// choose finds the carriers for a recipient. One that stands is passed over where
+// another goes; it is then the last to fall back on.
+func (e *exam) choose(p *Party, kind Channel) {
+	all := route(e.rules.Routes, leg{kind, e.v.From.Numbering.Number, p.Numbering.Number, p.Profile.Network, e.own.Carriers})
+	p.Carrier, p.Spare = "", nil
+	if len(all) == 0 {
+		return
+	}
+	i := 0
+	if len(all) > 1 {
+		i = max(0, slices.IndexFunc(all, e.g.Lanes.Goes))
+	}
+	p.Carrier, p.Spare = all[i], append(all[i+1:len(all):len(all)], all[:i]...)
 }
 
 func (e *exam) sendsSMS() bool {

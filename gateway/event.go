@@ -34,7 +34,12 @@ type EventData struct {
 	Next          *time.Time `json:"next_attempt_at,omitempty"`
 	Late          bool       `json:"late,omitempty"` // a fact that changed nothing
 	Reference     string     `json:"reference,omitempty"`
-	Report        string     `json:"report,omitempty"` // id of a report that matched nothing
+	Report        string     `json:"report,omitempty"`    // id of a report that matched nothing
+	From          string     `json:"from,omitempty"`      // the sender an opt-out is of; empty: all of the account's
+	OptedOut      *bool      `json:"opted_out,omitempty"` // of optout.changed
+	By            string     `json:"by,omitempty"`        // who did it
+	Note          string     `json:"note,omitempty"`      // and what they said of it
+	Changes       []string   `json:"changes,omitempty"`   // of config.reloaded: the keys
 }
 
 // JSON is the wire form.

@@ -15,4 +15,15 @@ const (
 	KeyOutcome          = "outcome"
 	KeyCode             = "code" // the carrier's, never its words
 	KeyError            = "error"
+	KeyEvent            = "event"    // of the feed, where a line tells one
+	KeyRemote           = "remote"   // the address a request came from
+	KeyMethod           = "method"   // of an HTTP request
+	KeyPath             = "path"     // its pattern, never what stood in its place
+	KeyListener         = "listener" // api, carriers, admin
+	KeyWithin           = "within"   // how long something may take
+	KeyKey              = "key"      // of the configuration
+	KeyOld              = "old"      // its value before
+	KeyNew              = "new"      // and now
+	KeyCount            = "count"
+	KeyWho              = "who" // the user that did it
 )

@@ -48,10 +48,19 @@ type Message struct {
 	Read       bool // read report asked for
 	Flags      []Flag
 	CreatedAt  time.Time
+	SendAt     time.Time // when it is to leave; zero: at once
 	ValidUntil time.Time
 	IdemKey    string // empty where the caller gave none
 	IdemHash   []byte
 	Deliveries []Delivery
+}
+
+// Start is when its validity begins.
+func (m *Message) Start() time.Time {
+	if m.SendAt.After(m.CreatedAt) {
+		return m.SendAt
+	}
+	return m.CreatedAt
 }
 
 // MediaBytes is the size of all its pictures as received.

@@ -39,6 +39,7 @@ type Report struct {
 	At            time.Time
 	ReceivedAt    time.Time
 	Patience      time.Duration // how long this carrier's final report is awaited
+	Linked        string        // who linked it by hand; empty: it was matched
 }
 
 // Intermediate tells whether another report is to be expected after this one.

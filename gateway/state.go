@@ -68,6 +68,10 @@ type Next struct {
 	Counts bool // an answer about the message: counts as one of its attempts
 	Doubt  bool // a request may have been taken without our knowing
 	Resend bool // what waits is to be dialled again though it may have been taken
+	Alone  bool // the carrier did not take it together with others: no more company
+
+	Lane  string   // the carrier it goes on with; empty: the one it has
+	Spare []string // and those left after that one; read only with Lane
 }
 
 // Delivery is one recipient's copy and all that is known of it. Rows are
@@ -79,7 +83,8 @@ type Delivery struct {
 	Account     string
 	Recipient   Number
 	Network     string
-	Lane        string // the carrier's name
+	Lane        string   // the carrier's name
+	Spare       []string // the carriers it may go on with, in order
 	Priority    Priority
 	State       State
 	Round       int // retry by an operator opens a new one
@@ -90,11 +95,15 @@ type Delivery struct {
 	Due         time.Time // wake_at: when something happens by time
 	ValidUntil  time.Time
 	WantsReport bool
-	Attempts    int    // answers about the message so far in this round
-	Tries       int    // dials so far in this round
-	Resends     int    // dials after an unknown outcome so far in this round
+	Attempts    int    // answers about the message so far
+	Answers     int    // those of this round at this carrier
+	Tries       int    // dials of this round at this carrier
+	Resends     int    // dials after an unknown outcome, likewise
 	Heard       string // the reports heard so far, a word each
 	Doubt       bool   // an attempt may have been taken without our knowing
+	Duplicate   bool   // it was dialled again nevertheless
+	Alone       bool   // it shares no request with other recipients
+	Recall      Recall // whether the carrier is asked to cancel it
 	Attempt     ID     // the newest attempt; zero before the first
 	UpdatedAt   time.Time
 	SentAt      time.Time
@@ -102,18 +111,33 @@ type Delivery struct {
 	ReadAt      time.Time
 }
 
+// Recall is how far the wish has come that the carrier cancels what it took.
+type Recall uint8
+
+// The stages of a recall.
+const (
+	RecallNone   Recall = iota
+	RecallWanted        // the lane asks at its next turn
+	RecallAsked         // the request is under way, or was answered
+)
+
 // Final tells whether nothing more is expected of the delivery.
 func (d *Delivery) Final() bool { return d.State.Final() || d.State == Sent && !d.WantsReport }
+
+// tried are the reasons to be held that end at a known time, by themselves.
+var tried = map[Reason]bool{LaneStopped: true, BreakerOpen: true, SenderPaused: true, DailyCap: true, StandingChanged: true}
 
 // NextTry is when the delivery is tried again by itself; zero where it is not,
 // and its due time is the end of a wait or of its validity.
 func (d *Delivery) NextTry() time.Time {
 	var again bool
 	switch d.State {
+	case Scheduled:
+		again = true
 	case Queued, Uncertain:
 		again = d.Reason == BackingOff
 	case Held:
-		again = d.Reason == LaneStopped || d.Reason == SenderPaused
+		again = tried[d.Reason]
 	}
 	if !again || !d.Due.Before(d.ValidUntil) {
 		return time.Time{}
@@ -131,8 +155,13 @@ func (d *Delivery) Move(n Next, now time.Time) {
 	}
 	if n.Counts {
 		d.Attempts++
+		d.Answers++
 	}
-	d.Doubt = d.Doubt || n.Doubt
+	if n.Lane != "" && n.Lane != d.Lane {
+		d.Lane, d.Spare = n.Lane, n.Spare
+		d.Answers, d.Tries, d.Resends, d.Alone = 0, 0, 0, false
+	}
+	d.Doubt, d.Alone = d.Doubt || n.Doubt, d.Alone || n.Alone
 	if n.Resend {
 		d.Resends++
 	}
@@ -140,6 +169,29 @@ func (d *Delivery) Move(n Next, now time.Time) {
 	if d.Final() {
 		d.Due, d.Ready = time.Time{}, false
 	}
+}
+
+// Turn puts the delivery in its lane's line.
+func (d *Delivery) Turn() Next {
+	return Next{State: Queued, Reason: WaitingTurn, Claim: ByGateway, Ready: true, Due: d.ValidUntil}
+}
+
+// Expire ends a delivery whose validity is over: what was never sent as
+// expired. What may have been sent ends unknown: it is not for us to say that
+// it did not arrive.
+func (d *Delivery) Expire() Next {
+	if d.Doubt {
+		return Next{State: Undecided, Reason: NoReport, Claim: ByGateway}
+	}
+	return Next{State: Expired, Reason: ExpiredBeforeSend, Claim: ByGateway}
+}
+
+// Within keeps a due time inside the delivery's validity.
+func (d *Delivery) Within(due time.Time) time.Time {
+	if due.After(d.ValidUntil) {
+		return d.ValidUntil
+	}
+	return due
 }
 
 // Learn applies evidence: it moves the delivery only to a higher rank and

@@ -22,6 +22,7 @@ const (
 	MinValidity     = time.Minute
 	MaxValidity     = 7 * 24 * time.Hour
 	DefaultValidity = 24 * time.Hour
+	MaxAhead        = 30 * 24 * time.Hour // of send_at
 )
 
 // Submission is what a service wrote, decoded and bounded but not yet judged.
@@ -37,6 +38,7 @@ type Submission struct {
 	Media     []*Upload
 	Report    bool
 	Read      bool
+	SendAt    time.Time     // zero: at once
 	ExpiresIn time.Duration // 0: the account's freshness
 	IdemKey   string
 	Faults    []Flag // what decoding found wrong already
@@ -88,14 +90,21 @@ type (
 	// Lanes gives a message that need not wait its place at once, so that its
 	// first attempt is stored together with it.
 	Lanes interface {
-		Board(lane string) (Seat, bool)
+		// Board takes a seat for one request to at most n recipients.
+		Board(lane string, n int) (Seat, bool)
+		// Goes tells whether a lane sends, as far as this node knows.
+		Goes(lane string) bool
 	}
 	// Messages is the durable truth.
 	Messages interface {
 		Accept(ctx context.Context, a Accept) (Accepting, error)
+		// Message is one, as it is told, with its attempts: ErrNotFound.
 		Message(ctx context.Context, id ID) (*Message, []Attempt, error)
+		// Messages are a page of those that fit, newest first, as they are told.
+		Messages(ctx context.Context, l Listing) ([]*Message, error)
+		// Act carries an action out and counts the deliveries it changed.
+		Act(ctx context.Context, a Judged) (int, error)
 		Timeline(ctx context.Context, id ID) ([]Event, error)
-		Report(ctx context.Context, r Report) error
 		ByKey(ctx context.Context, account, key string) (Accepting, error)
 	}
 )
@@ -105,6 +114,8 @@ type (
 type Seat struct {
 	Owner string
 	Epoch int64
+	Room  int            // recipients it is for
+	Day   Day            // that it counts in
 	Go    func(Dispatch) // the attempt is durable: send it
 	Free  func()         // it is not
 }
@@ -113,6 +124,7 @@ type Seat struct {
 type Accept struct {
 	Message  *Message
 	Attempts []Attempt // those that ride along, their deliveries in state sending
+	Days     []Day     // that each of them counts in
 }
 
 // Accepting is what became of an Accept: the message is new, or an earlier one
@@ -161,6 +173,9 @@ func idemHash(m *Message, expiresIn time.Duration) []byte {
 	}
 	number(int64(m.Priority))
 	number(int64(expiresIn))
+	if !m.SendAt.IsZero() {
+		number(m.SendAt.UnixMicro())
+	}
 	for _, p := range m.Media { // names play no part: forms of upload make them up
 		text(p.ID)
 	}

@@ -85,11 +85,11 @@ func setting(key, columns string) string {
 }
 
 const (
-	deliveryMoves = "lane, state, rank, round, reason, claim, status, ready, wake_at, attempts, tries, resends, heard, doubt, attempt, updated_at, sent_at, delivered_at, read_at"
-	deliveryCols  = "message_id, n, of_n, account, recipient, network, priority, valid_until, wants_report, " + deliveryMoves
-	attemptMoves  = "owner, epoch, dials, opened_at, outcome, code, carrier_key, closed_at"
+	deliveryMoves = "lane, spare, state, rank, round, reason, claim, status, ready, wake_at, valid_until, attempts, answers, tries, resends, heard, doubt, duplicate, alone, recall, attempt, updated_at, sent_at, delivered_at, read_at"
+	deliveryCols  = "message_id, n, of_n, account, recipient, network, priority, wants_report, " + deliveryMoves
+	attemptMoves  = "owner, epoch, dials, opened_at, outcome, code, carrier_key, carrier_id, closed_at"
 	attemptCols   = "id, message_id, kind, round, covers, lane, " + attemptMoves
-	reportMoves   = "tries, wake_at, message_id, n"
+	reportMoves   = "tries, wake_at, message_id, n, linked_by"
 	reportCols    = "id, lane, carrier_key, transaction_id, recipient, sender, status, raw, at, received_at, patience, " + reportMoves
 	eventCols     = "seq, at, type, account, message_id, n, recipient, lane, data"
 	messageCols   = "id, account, sender, channel, purpose, subject, text, reference, priority, options, idem_key, idem_hash, created_at, valid_until, open"
@@ -155,21 +155,26 @@ func toID(b []byte) (id gateway.ID) {
 
 func deliveryValues(d *gateway.Delivery) []any {
 	return []any{
-		d.MessageID[:], d.N, d.Of, d.Account, d.Recipient.E164(), d.Network, int(d.Priority), micros(d.ValidUntil), bit(d.WantsReport),
-		d.Lane, string(d.State), d.State.Rank(), d.Round, string(d.Reason), string(d.Claim), d.Status, bit(d.Ready), at(d.Due),
-		d.Attempts, d.Tries, d.Resends, d.Heard, bit(d.Doubt), key(d.Attempt), micros(d.UpdatedAt), at(d.SentAt), at(d.DeliveredAt), at(d.ReadAt),
+		d.MessageID[:], d.N, d.Of, d.Account, d.Recipient.E164(), d.Network, int(d.Priority), bit(d.WantsReport),
+		d.Lane, strings.Join(d.Spare, ","), string(d.State), d.State.Rank(), d.Round, string(d.Reason), string(d.Claim), d.Status, bit(d.Ready), at(d.Due),
+		micros(d.ValidUntil), d.Attempts, d.Answers, d.Tries, d.Resends, d.Heard, bit(d.Doubt), bit(d.Duplicate), bit(d.Alone), int(d.Recall),
+		key(d.Attempt), micros(d.UpdatedAt), at(d.SentAt), at(d.DeliveredAt), at(d.ReadAt),
 	}
 }
 
 func scanDelivery(rows *sql.Rows) (d gateway.Delivery, err error) {
 	var id, attempt []byte
-	var recipient string
+	var recipient, spare string
 	var rank int
 	var valid, updated int64
 	var due, sent, delivered, read sql.NullInt64
-	err = rows.Scan(&id, &d.N, &d.Of, &d.Account, &recipient, &d.Network, &d.Priority, &valid, &d.WantsReport,
-		&d.Lane, &d.State, &rank, &d.Round, &d.Reason, &d.Claim, &d.Status, &d.Ready, &due,
-		&d.Attempts, &d.Tries, &d.Resends, &d.Heard, &d.Doubt, &attempt, &updated, &sent, &delivered, &read)
+	err = rows.Scan(&id, &d.N, &d.Of, &d.Account, &recipient, &d.Network, &d.Priority, &d.WantsReport,
+		&d.Lane, &spare, &d.State, &rank, &d.Round, &d.Reason, &d.Claim, &d.Status, &d.Ready, &due,
+		&valid, &d.Attempts, &d.Answers, &d.Tries, &d.Resends, &d.Heard, &d.Doubt, &d.Duplicate, &d.Alone, &d.Recall,
+		&attempt, &updated, &sent, &delivered, &read)
+	if spare != "" {
+		d.Spare = strings.Split(spare, ",")
+	}
 	d.MessageID, d.Attempt, d.Recipient = toID(id), toID(attempt), gateway.Number(recipient)
 	d.ValidUntil, d.UpdatedAt = time.UnixMicro(valid).UTC(), time.UnixMicro(updated).UTC()
 	d.Due, d.SentAt, d.DeliveredAt, d.ReadAt = when(due), when(sent), when(delivered), when(read)
@@ -179,19 +184,19 @@ func scanDelivery(rows *sql.Rows) (d gateway.Delivery, err error) {
 func attemptValues(a *gateway.Attempt) []any {
 	covers, _ := json.Marshal(a.Covers)
 	return []any{
-		a.ID[:], a.MessageID[:], "submit", a.Round, string(covers), a.Lane,
-		a.Owner, a.Epoch, a.Dials, micros(a.OpenedAt), text(string(a.Outcome)), a.Code, text(a.CarrierKey), at(a.ClosedAt),
+		a.ID[:], a.MessageID[:], string(a.Kind), a.Round, string(covers), a.Lane,
+		a.Owner, a.Epoch, a.Dials, micros(a.OpenedAt), text(string(a.Outcome)), a.Code, text(a.CarrierKey), a.CarrierID, at(a.ClosedAt),
 	}
 }
 
 func scanAttempt(rows *sql.Rows) (a gateway.Attempt, err error) {
 	var id, message []byte
-	var kind, covers string
+	var covers string
 	var opened int64
 	var outcome, carrierKey sql.NullString
 	var closed sql.NullInt64
-	if err = rows.Scan(&id, &message, &kind, &a.Round, &covers, &a.Lane,
-		&a.Owner, &a.Epoch, &a.Dials, &opened, &outcome, &a.Code, &carrierKey, &closed); err != nil {
+	if err = rows.Scan(&id, &message, &a.Kind, &a.Round, &covers, &a.Lane,
+		&a.Owner, &a.Epoch, &a.Dials, &opened, &outcome, &a.Code, &carrierKey, &a.CarrierID, &closed); err != nil {
 		return a, err
 	}
 	a.ID, a.MessageID, a.OpenedAt, a.ClosedAt = toID(id), toID(message), time.UnixMicro(opened).UTC(), when(closed)

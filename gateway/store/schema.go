@@ -149,6 +149,41 @@ CREATE TABLE leases (
 	epoch    BIGINT NOT NULL,
 	until_at BIGINT NOT NULL
 );
+`, `
+ALTER TABLE deliveries ADD COLUMN spare TEXT NOT NULL DEFAULT '';
+ALTER TABLE deliveries ADD COLUMN answers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN duplicate SMALLINT NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN alone SMALLINT NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN recall SMALLINT NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_kept ON deliveries (lane, state, reason, message_id, n, wake_at) WHERE ready = 0 AND rank < 50 AND state <> 'sending';
+CREATE INDEX deliveries_recall ON deliveries (lane, message_id, n) WHERE recall = 1;
+ALTER TABLE attempts ADD COLUMN carrier_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN linked_by TEXT NOT NULL DEFAULT '';
+CREATE TABLE lanes (
+	name      TEXT PRIMARY KEY,
+	paused    SMALLINT NOT NULL,
+	paused_at BIGINT,
+	paused_by TEXT NOT NULL,
+	reason    TEXT NOT NULL,
+	code      TEXT NOT NULL,
+	since_at  BIGINT,
+	until_at  BIGINT
+);
+CREATE TABLE ledger (
+	scope TEXT NOT NULL,
+	day   TEXT NOT NULL,
+	used  BIGINT NOT NULL,
+	PRIMARY KEY (scope, day)
+);
+CREATE TABLE opt_outs (
+	account TEXT NOT NULL,
+	number  TEXT NOT NULL,
+	sender  TEXT NOT NULL,
+	at      BIGINT NOT NULL,
+	who     TEXT NOT NULL,
+	note    TEXT NOT NULL,
+	PRIMARY KEY (account, number, sender)
+){rowless};
 `}
 
 // migrate brings the schema up to date, or refuses one that is newer than this
