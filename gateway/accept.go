@@ -51,7 +51,7 @@ func (e *exam) assemble() {
 	for i, p := range e.v.To {
 		m.Deliveries[i] = Delivery{
 			N: i, Of: len(e.v.To), Account: s.Account, Recipient: p.Numbering.Number, Network: p.Profile.Network,
-			Lane: p.Carrier, Spare: p.Spare, Priority: s.Priority, State: Queued, Reason: WaitingTurn, Claim: ByGateway, Ready: true,
+			Lane: p.Carrier, Spare: ListOf(p.Spare), Priority: s.Priority, State: Queued, Reason: WaitingTurn, Claim: ByGateway, Ready: true,
 			Due: m.ValidUntil, ValidUntil: m.ValidUntil, WantsReport: s.Report, UpdatedAt: now,
 		}
 		if m.SendAt.After(now) {
@@ -72,7 +72,7 @@ func (e *exam) fit() {
 		p := &e.v.To[i]
 		over := func(carrier string) (int64, bool) { return e.over(carrier, measured) }
 		p.Spare = slices.DeleteFunc(p.Spare, func(c string) bool { _, over := over(c); return over })
-		e.v.message.Deliveries[i].Spare = p.Spare
+		e.v.message.Deliveries[i].Spare = ListOf(p.Spare)
 		size, tooLarge := over(p.Carrier)
 		if !tooLarge {
 			continue
@@ -229,7 +229,7 @@ func (g *Gateway) board(m *Message) boarding {
 		for same < len(m.Deliveries) && m.Deliveries[same].Lane == d.Lane {
 			same++
 		}
-		seat, ok := g.Lanes.Board(d.Lane, same-first)
+		seat, ok := g.Lanes.Board(d.Lane, m.From, same-first)
 		if !ok {
 			break // what is behind it must not overtake it
 		}

@@ -24,6 +24,8 @@ type rooms struct {
 	rode     []Dispatch
 	freed    int
 	profiles map[string]capability.MMS
+	optedOut map[Number]bool
+	standing map[string]bool // lanes that do not go
 	fail     error
 	gate     chan struct{} // Accept waits for it, if set
 }
@@ -43,14 +45,14 @@ func (r *rooms) Keep(_ context.Context, u []*Upload) error { r.kept += len(u); r
 func (r *rooms) Cap(string) int64                          { return 100_000 }
 func (r *rooms) Measure(_ string, m *Message) int64        { return 1000 + m.MediaBytes() }
 
-func (r *rooms) Board(string) (Seat, bool) {
+func (r *rooms) Board(_ string, _ Number, _ int) (Seat, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seats == 0 {
 		return Seat{}, false
 	}
 	r.seats--
-	return Seat{Owner: "o", Epoch: 1, Go: func(d Dispatch) { r.rode = append(r.rode, d) }, Free: func() { r.freed++ }}, true
+	return Seat{Owner: "o", Epoch: 1, Room: 1, Go: func(d Dispatch) { r.rode = append(r.rode, d) }, Free: func() { r.freed++ }}, true
 }
 
 func (r *rooms) Accept(_ context.Context, a Accept) (Accepting, error) {
@@ -80,12 +82,23 @@ func (r *rooms) ByKey(_ context.Context, account, key string) (Accepting, error)
 	return r.keys[account+"|"+key], nil
 }
 
-func (r *rooms) Timeline(context.Context, ID) ([]Event, error) { return nil, nil }
-func (r *rooms) Report(context.Context, Report) error          { return nil }
+func (r *rooms) Timeline(context.Context, ID) ([]Event, error)         { return nil, nil }
+func (r *rooms) Messages(context.Context, Listing) ([]*Message, error) { return nil, nil }
+func (r *rooms) Act(context.Context, Judged) (int, error)              { return 0, nil }
+func (r *rooms) OptOut(context.Context, OptOut) (bool, error)          { return false, nil }
+func (r *rooms) OptIn(context.Context, OptOut) (bool, error)           { return false, nil }
+func (r *rooms) OptedOut(_ context.Context, _ string, _ Number, numbers []Number) ([]bool, error) {
+	out := make([]bool, len(numbers))
+	for i, n := range numbers {
+		out[i] = r.optedOut[n]
+	}
+	return out, nil
+}
+func (r *rooms) Goes(lane string) bool { return !r.standing[lane] }
 
 func newGateway() (*Gateway, *rooms) {
 	r := &rooms{keys: map[string]Accepting{}, stored: map[ID]*Message{}, profiles: map[string]capability.MMS{}}
-	g := &Gateway{Numbers: r, Carriers: r, Media: r, Messages: r, Lanes: r, Now: time.Now, NewID: NewID}
+	g := &Gateway{Numbers: r, Carriers: r, Media: r, Messages: r, Consent: r, Lanes: r, Now: time.Now, NewID: NewID}
 	paid := capability.Standing{Plan: capability.Paid, MMSEnabled: true, SMSEnabled: true}
 	broke := 0.0
 	g.Rules.Store(&Rules{
@@ -161,7 +174,10 @@ func TestEveryFlag(t *testing.T) {
 		g, r := newGateway()
 		s := submission()
 		c.change(s, r)
-		v := g.Check(t.Context(), s)
+		v, err := g.Check(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got := codes(v.Flags)
 		if name == "many" { // and a thousand repeats of one number
 			got = strings.Join(slices.DeleteFunc(strings.Fields(got), func(c string) bool { return strings.HasPrefix(c, "duplicate") }), " ")
@@ -177,7 +193,7 @@ func TestEveryFlag(t *testing.T) {
 				t.Errorf("%s is not in the table", f.Code)
 			}
 		}
-		_, _, err := g.Submit(t.Context(), s)
+		_, _, err = g.Submit(t.Context(), s)
 		var refusal *Refusal
 		if errors.As(err, &refusal) == v.Sendable() || refusal != nil && codes(refusal.Flags) != codes(v.Flags) {
 			t.Errorf("%s: check says %s, send says %v", name, codes(v.Flags), err)
@@ -204,7 +220,10 @@ func TestNoRouteForText(t *testing.T) {
 		{"+12125550123", append([]Route{{Kind: SMS, To: []string{"+1202"}, Carriers: []string{"texts"}}}, g.Rules.Load().Routes...), false},
 	} {
 		g.Rules.Load().Routes, s.From = c.routes, c.from
-		v := g.Check(t.Context(), s)
+		v, err := g.Check(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if len(v.Flags) != 1 || v.Flags[0].Code != "no_route" || strings.Contains(v.Flags[0].Message, "Add a picture or a subject, or set channel to mms") != c.said {
 			t.Errorf("%+v", v.Flags)
 		}
@@ -219,16 +238,16 @@ func TestNoRouteForText(t *testing.T) {
 func TestOnlyTheLookupFailed(t *testing.T) {
 	g, r := newGateway()
 	r.fail = errors.New("down")
-	if v := g.Check(t.Context(), submission()); !v.OnlyLookupFailed() {
+	if v, _ := g.Check(t.Context(), submission()); !v.OnlyLookupFailed() {
 		t.Errorf("%s", codes(v.Flags))
 	}
 	s := submission()
 	s.To[0] = "911"
-	if v := g.Check(t.Context(), s); v.OnlyLookupFailed() {
+	if v, _ := g.Check(t.Context(), s); v.OnlyLookupFailed() {
 		t.Errorf("%s", codes(v.Flags))
 	}
 	g.Rules.Load().Failed = Warn
-	if v := g.Check(t.Context(), submission()); !v.Sendable() || len(v.Flags) != 2 {
+	if v, _ := g.Check(t.Context(), submission()); !v.Sendable() || len(v.Flags) != 2 {
 		t.Errorf("as a warning: %s", codes(v.Flags))
 	}
 }

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -14,6 +16,18 @@ type ID [16]byte
 // NewID makes an ID from the clock and fresh chance. Ids of one process never
 // go backwards.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
+
+// Time is when the id was made, to the millisecond.
+func (id ID) Time() time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
+}
+
+// IDFrom is the least id that could be made at a time: what was made before has
+// a smaller one.
+func IDFrom(t time.Time) (id ID) {
+	binary.BigEndian.PutUint64(id[:8], uint64(t.UnixMilli())<<16)
+	return id
+}
 
 // IsZero tells whether the id is unset.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -15,6 +15,8 @@ type Lease struct {
 	Owner string
 	Epoch int64
 	Until time.Time
+	// Status is the lane's row as the lease was taken or renewed.
+	Status LaneStatus
 }
 
 // Order asks the store for deliveries that are ready in a lane.

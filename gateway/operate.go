@@ -156,7 +156,7 @@ func (r *Rules) retry(a *Action, d *Delivery, m *Message, optedOut bool, now tim
 	}
 	if !d.Doubt { // what may have been taken is the same carrier's to take again
 		if to := r.Carriers(m, d); len(to) > 0 {
-			d.Lane, d.Spare = to[0], to[1:]
+			d.Lane, d.Spare = to[0], ListOf(to[1:])
 		}
 	}
 	if !d.ValidUntil.After(now) {

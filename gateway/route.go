@@ -49,3 +49,28 @@ func (r *Rules) Carriers(m *Message, d *Delivery) []string {
 	}
 	return route(r.Routes, leg{m.Channel, m.From, d.Recipient, d.Network, hosts})
 }
+
+// CarrierList are names of carriers in order, joined by commas, as a row holds
+// them.
+type CarrierList string
+
+// ListOf joins names.
+func ListOf(names []string) CarrierList { return CarrierList(strings.Join(names, ",")) }
+
+// All are the names.
+func (l CarrierList) All() []string {
+	if l == "" {
+		return nil
+	}
+	return strings.Split(string(l), ",")
+}
+
+// Rotate is the list without its i-th name, and with the one that is left behind
+// at its end; back is empty where nobody comes back to it.
+func (l CarrierList) Rotate(i int, back string) CarrierList {
+	names := slices.Delete(l.All(), i, i+1)
+	if back != "" {
+		names = append(names, back)
+	}
+	return ListOf(names)
+}

@@ -70,8 +70,8 @@ type Next struct {
 	Resend bool // what waits is to be dialled again though it may have been taken
 	Alone  bool // the carrier did not take it together with others: no more company
 
-	Lane  string   // the carrier it goes on with; empty: the one it has
-	Spare []string // and those left after that one; read only with Lane
+	Lane  string      // the carrier it goes on with; empty: the one it has
+	Spare CarrierList // and those left after that one; read only with Lane
 }
 
 // Delivery is one recipient's copy and all that is known of it. Rows are
@@ -83,8 +83,8 @@ type Delivery struct {
 	Account     string
 	Recipient   Number
 	Network     string
-	Lane        string   // the carrier's name
-	Spare       []string // the carriers it may go on with, in order
+	Lane        string      // the carrier's name
+	Spare       CarrierList // the carriers it may go on with
 	Priority    Priority
 	State       State
 	Round       int // retry by an operator opens a new one
@@ -130,19 +130,23 @@ var tried = map[Reason]bool{LaneStopped: true, BreakerOpen: true, SenderPaused: 
 // NextTry is when the delivery is tried again by itself; zero where it is not,
 // and its due time is the end of a wait or of its validity.
 func (d *Delivery) NextTry() time.Time {
-	var again bool
-	switch d.State {
-	case Scheduled:
-		again = true
-	case Queued, Uncertain:
-		again = d.Reason == BackingOff
-	case Held:
-		again = tried[d.Reason]
-	}
-	if !again || !d.Due.Before(d.ValidUntil) {
+	if !d.GoesOn() || !d.Due.Before(d.ValidUntil) {
 		return time.Time{}
 	}
 	return d.Due
+}
+
+// GoesOn tells whether the delivery is tried again by itself when it is due.
+func (d *Delivery) GoesOn() bool {
+	switch d.State {
+	case Scheduled:
+		return true
+	case Queued, Uncertain:
+		return d.Reason == BackingOff
+	case Held:
+		return tried[d.Reason]
+	}
+	return false
 }
 
 // Move puts the delivery where n says, whatever stood there: the engine's own

@@ -168,25 +168,28 @@ func TestHear(t *testing.T) {
 	}
 }
 
+func settlement(n Next) *Settlement { return &Settlement{Next: []NextOf{{Next: n}}} }
+
 func TestSettleAfterAReport(t *testing.T) {
 	a := &Attempt{ID: NewID()}
 	d := &Delivery{State: Delivered, WantsReport: true, Attempt: a.ID}
-	if events := d.Settle(a, Settlement{Next: Next{State: Sent}}, noon); events != nil || d.State != Delivered {
+	if events := d.Settle(a, settlement(Next{State: Sent}), noon); events != nil || d.State != Delivered {
 		t.Errorf("a late answer gave %v, %s", events, d.State)
 	}
 	other := &Delivery{State: Sending, Attempt: NewID()}
-	if events := other.Settle(a, Settlement{Next: Next{State: Queued}}, noon); events != nil || other.State != Sending {
+	if events := other.Settle(a, settlement(Next{State: Queued}), noon); events != nil || other.State != Sending {
 		t.Errorf("an old attempt's retry moved the delivery: %v", events)
 	}
-	if events := other.Settle(a, Settlement{Next: Next{State: Sent, Reason: AwaitingReport}}, noon); len(events) != 1 {
+	if events := other.Settle(a, settlement(Next{State: Sent, Reason: AwaitingReport}), noon); len(events) != 1 {
 		t.Errorf("an old attempt's success is a fact: %v", events)
 	}
 }
 
 func TestEveryReasonHasWords(t *testing.T) {
-	for _, r := range []Reason{WaitingTurn, BackingOff, LaneStopped, SenderPaused, AwaitingReport, AmbiguousOutcome, MediaCorruptStored,
-		ExpiredBeforeSend, ExpiredAtCarrier, RetriesExhausted, RefusedContent, RefusedSize, RefusedAddress, RefusedSender, RefusedRequest,
-		CarrierFiltered, HandsetUnsupported, RecipientRejected, ForwardedUnconfirmed, NoReport, Indeterminate, AcceptedByCarrier, Retrieved} {
+	for r, w := range reasonText {
+		if w.why == "" || w.next == "" {
+			t.Errorf("%s has no words, or not what happens next", r)
+		}
 		if r.Text() == "" {
 			t.Errorf("%s has no words", r)
 		}

@@ -90,8 +90,8 @@ type (
 	// Lanes gives a message that need not wait its place at once, so that its
 	// first attempt is stored together with it.
 	Lanes interface {
-		// Board takes a seat for one request to at most n recipients.
-		Board(lane string, n int) (Seat, bool)
+		// Board takes a seat for one request from a sender to at most n recipients.
+		Board(lane string, from Number, n int) (Seat, bool)
 		// Goes tells whether a lane sends, as far as this node knows.
 		Goes(lane string) bool
 	}

@@ -26,6 +26,10 @@ func (p Policy) Decide(d *gateway.Delivery, r gateway.Result, now time.Time, cha
 		return p.pause(d, r, gateway.LaneStopped, now)
 	case gateway.StopSender:
 		return p.pause(d, r, gateway.SenderPaused, now)
+	case gateway.Divided:
+		n := d.Turn()
+		n.Alone, n.Status = true, r.Code
+		return n
 	default: // also where no outcome is named: what was dialled may have been taken
 		return p.unknown(d, r, now, chance)
 	}
@@ -41,7 +45,7 @@ func (p Policy) accepted(d *gateway.Delivery, r gateway.Result, now time.Time) g
 }
 
 func (p Policy) retry(d *gateway.Delivery, r gateway.Result, now time.Time, chance float64) gateway.Next {
-	if r.Counts && p.Retry.Attempts > 0 && d.Attempts+1 >= p.Retry.Attempts {
+	if r.Counts && p.Retry.Attempts > 0 && d.Answers+1 >= p.Retry.Attempts {
 		if d.Doubt { // an earlier dial may have been taken: that it failed is not known
 			n := hold(d, r)
 			n.Counts = true
@@ -52,7 +56,7 @@ func (p Policy) retry(d *gateway.Delivery, r gateway.Result, now time.Time, chan
 	wait := max(p.Retry.backoff(d.Tries, chance), min(r.RetryAfter, maxRetryAfter))
 	return gateway.Next{
 		State: gateway.Queued, Reason: gateway.BackingOff, Claim: gateway.ByGateway, Status: r.Code,
-		Due: within(d, now.Add(wait)), Counts: r.Counts,
+		Due: d.Within(now.Add(wait)), Counts: r.Counts,
 	}
 }
 
@@ -76,7 +80,7 @@ func refused(d *gateway.Delivery, r gateway.Result, why gateway.Reason) gateway.
 // pause: what is refused is not this message, so it costs it no attempt.
 func (p Policy) pause(d *gateway.Delivery, r gateway.Result, why gateway.Reason, now time.Time) gateway.Next {
 	return gateway.Next{
-		State: gateway.Held, Reason: why, Claim: gateway.ByGateway, Status: r.Code, Due: within(d, now.Add(p.ProbeEvery)),
+		State: gateway.Held, Reason: why, Claim: gateway.ByGateway, Status: r.Code, Due: d.Within(now.Add(p.ProbeEvery)),
 	}
 }
 
@@ -84,9 +88,9 @@ func (p Policy) unknown(d *gateway.Delivery, r gateway.Result, now time.Time, ch
 	n := hold(d, r)
 	switch {
 	case p.Unknown == WaitForReport:
-		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.AwaitingReport, within(d, now.Add(p.UnknownWait))
+		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.AwaitingReport, d.Within(now.Add(p.UnknownWait))
 	case p.Unknown == Resend && d.Resends < p.ResendMax:
-		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.BackingOff, within(d, now.Add(p.Retry.backoff(d.Tries, chance)))
+		n.State, n.Reason, n.Due = gateway.Uncertain, gateway.BackingOff, d.Within(now.Add(p.Retry.backoff(d.Tries, chance)))
 	}
 	return n
 }
@@ -96,14 +100,6 @@ func hold(d *gateway.Delivery, r gateway.Result) gateway.Next {
 	return gateway.Next{
 		State: gateway.Held, Reason: gateway.AmbiguousOutcome, Claim: gateway.ByGateway, Status: r.Code, Due: d.ValidUntil, Doubt: true,
 	}
-}
-
-// within keeps a due time inside the delivery's validity.
-func within(d *gateway.Delivery, due time.Time) time.Time {
-	if due.After(d.ValidUntil) {
-		return d.ValidUntil
-	}
-	return due
 }
 
 // OnDue is what follows when the time a delivery waited for has come.
@@ -118,23 +114,13 @@ func (p Policy) OnDue(d *gateway.Delivery, now time.Time) gateway.Next {
 	case d.State == gateway.Sending || d.State.Final():
 		return linger(d, now)
 	case !now.Before(d.ValidUntil):
-		return expire(d)
-	case d.State == gateway.Queued && d.Reason == gateway.BackingOff,
-		d.State == gateway.Held && (d.Reason == gateway.LaneStopped || d.Reason == gateway.SenderPaused):
-		return turn(d)
+		return d.Expire()
+	case d.State != gateway.Uncertain && d.GoesOn():
+		return d.Turn()
 	case d.State == gateway.Uncertain:
 		return p.doubted(d)
 	}
 	return linger(d, now)
-}
-
-// expire ends what was never sent as expired. What may have been sent ends
-// undecided: it is not for us to say that it did not arrive.
-func expire(d *gateway.Delivery) gateway.Next {
-	if d.Doubt {
-		return gateway.Next{State: gateway.Undecided, Reason: gateway.NoReport, Claim: gateway.ByGateway}
-	}
-	return gateway.Next{State: gateway.Expired, Reason: gateway.ExpiredBeforeSend, Claim: gateway.ByGateway}
 }
 
 // doubted: the wait after an unknown outcome is over and no report came.
@@ -143,14 +129,9 @@ func (p Policy) doubted(d *gateway.Delivery) gateway.Next {
 	if !again {
 		return hold(d, gateway.Result{})
 	}
-	n := turn(d)
+	n := d.Turn()
 	n.Resend = true
 	return n
-}
-
-// turn puts the delivery in line.
-func turn(d *gateway.Delivery) gateway.Next {
-	return gateway.Next{State: gateway.Queued, Reason: gateway.WaitingTurn, Claim: gateway.ByGateway, Ready: true, Due: d.ValidUntil}
 }
 
 // linger leaves the delivery where it is, to be looked at later: it was due
@@ -158,7 +139,19 @@ func turn(d *gateway.Delivery) gateway.Next {
 func linger(d *gateway.Delivery, now time.Time) gateway.Next {
 	due := now.Add(time.Hour)
 	if d.ValidUntil.After(now) {
-		due = within(d, due)
+		due = d.Within(due)
 	}
 	return gateway.Next{State: d.State, Reason: d.Reason, Claim: d.Claim, Ready: d.Ready, Due: due}
+}
+
+// Recalled is what follows from the answer to a cancel request. One that says
+// neither yes nor no is not asked again but where nothing was written.
+func Recalled(r gateway.Result) gateway.Next {
+	switch r.Outcome {
+	case gateway.Accepted:
+		return gateway.Next{State: gateway.Canceled, Reason: gateway.CanceledByCaller, Claim: gateway.ByCarrier, Status: r.Code}
+	case gateway.RetryLater:
+		return gateway.Next{Resend: !r.Counts, Status: r.Code}
+	}
+	return gateway.Next{Status: r.Code}
 }

@@ -56,7 +56,7 @@ func doubtful(d *gateway.Delivery) { d.Doubt = true }
 func resent(d *gateway.Delivery)   { d.Doubt, d.Resends, d.Tries = true, 1, 2 }
 func lastHour(d *gateway.Delivery) { d.ValidUntil = at(time.Minute) }
 func answered(n int) func(*gateway.Delivery) {
-	return func(d *gateway.Delivery) { d.Attempts = n }
+	return func(d *gateway.Delivery) { d.Attempts, d.Answers = n, n }
 }
 func tried(n int) func(*gateway.Delivery) { return func(d *gateway.Delivery) { d.Tries = n } }
 

@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"mmsgw/gateway"
@@ -13,38 +15,81 @@ type flight struct {
 	lane   *lane
 	d      gateway.Dispatch
 	at     time.Time // its slot
-	canary bool
+	units  int       // of the pace
+	canary bool      // of the lane
+	probe  bool      // of a paused sender
 	s      gateway.Settlement
 	pause  time.Duration // since the store last refused the settlement
 }
 
 // run is the goroutine of one request.
 func (f *flight) run() {
-	if wait := f.at.Sub(f.lane.relay.opt.Now()); wait > 0 {
-		slot := time.NewTimer(wait)
-		<-slot.C
-	}
-	r := f.lane.link.Send(f.lane.sends, f.d)
+	f.wait()
+	began := f.lane.relay.opt.Now()
+	r := f.lane.carrier().Send(f.lane.sends(), f.d)
 	now := f.lane.relay.opt.Now()
-	f.conclude(r, now)
-	did := f.lane.landed(r, f.canary, now)
-	f.lane.tell(did, r, now)
-	f.settle()
-}
-
-// conclude decides what follows from the result. An attempt of several
-// deliveries has one result for all.
-func (f *flight) conclude(r gateway.Result, now time.Time) {
 	if told[r.Outcome] == "" {
 		r.Outcome = gateway.UnknownSent
 	}
-	var d gateway.Delivery
-	if len(f.d.Deliveries) > 0 {
-		d = f.d.Deliveries[0]
+	did := f.lane.landed(f, r, now)
+	f.conclude(r, now)
+	f.lane.tell(did, r)
+	f.lane.relay.opt.Observe(f.observed(r, began, now))
+	f.settle()
+}
+
+// wait is for the slot, and once more where requests were held up before it.
+func (f *flight) wait() {
+	wait := f.at.Sub(f.lane.relay.opt.Now())
+	for {
+		if wait > 0 {
+			slot := time.NewTimer(wait)
+			<-slot.C
+		}
+		if wait = f.lane.leave(f); wait <= 0 {
+			return
+		}
 	}
-	next := f.lane.policy.Decide(&d, r, now, f.lane.relay.opt.Rand())
-	f.s = gateway.Settlement{Attempt: f.d.Attempt.ID, Lane: f.lane.name, Result: r, Next: next}
-	f.log(&d)
+}
+
+// conclude decides what follows from the result for each recipient.
+func (f *flight) conclude(r gateway.Result, now time.Time) {
+	f.s = gateway.Settlement{Attempt: f.d.Attempt.ID, Lane: f.lane.name, Result: r, Next: make([]gateway.NextOf, len(f.d.Deliveries))}
+	policy := f.lane.agreed()
+	for i := range f.d.Deliveries {
+		d, of := &f.d.Deliveries[i], r
+		var next gateway.Next
+		switch {
+		case f.d.Attempt.Kind == gateway.Cancels:
+			next = Recalled(r)
+		default:
+			if slices.Contains(r.LeftOut, d.N) {
+				of.Outcome, of.Reason, of.CarrierKey, of.CarrierID = gateway.Rejected, gateway.RefusedAddress, "", ""
+			}
+			next = f.lane.elsewhere(d, of, policy.Decide(d, of, now, f.lane.relay.opt.Rand()))
+		}
+		f.s.Next[i] = gateway.NextOf{N: d.N, Next: next}
+		f.log(d, of, next)
+	}
+}
+
+// Observation is one dial as it is counted.
+type Observation struct {
+	Carrier    string
+	Kind       gateway.AttemptKind
+	Outcome    gateway.Outcome
+	Code       string
+	Recipients int
+	Took       time.Duration // the dial
+	Waited     time.Duration // from its acceptance, or the time it was to leave, to the carrier's yes; 0: no yes
+}
+
+func (f *flight) observed(r gateway.Result, began, now time.Time) Observation {
+	o := Observation{Carrier: f.lane.name, Kind: f.d.Attempt.Kind, Outcome: r.Outcome, Code: r.Code, Recipients: len(f.d.Deliveries), Took: now.Sub(began)}
+	if r.Outcome == gateway.Accepted && f.d.Message != nil && o.Kind == gateway.Submits {
+		o.Waited = now.Sub(f.d.Message.Start())
+	}
+	return o
 }
 
 // settle hands the result to the store and, where that fails, again and again:
@@ -71,16 +116,19 @@ func (f *flight) again(err error) {
 // told is what the log calls an outcome.
 var told = map[gateway.Outcome]string{
 	gateway.Accepted: "sent", gateway.RetryLater: "retry", gateway.Rejected: "refused", gateway.TooLarge: "refused",
-	gateway.StopLane: "held", gateway.StopSender: "held", gateway.UnknownSent: "uncertain",
+	gateway.StopLane: "held", gateway.StopSender: "held", gateway.Divided: "split", gateway.UnknownSent: "uncertain",
 }
 
-// log is the one line of a settled attempt.
-func (f *flight) log(d *gateway.Delivery) {
+// log is the one line of a settled attempt, for each of its recipients.
+func (f *flight) log(d *gateway.Delivery, r gateway.Result, next gateway.Next) {
 	log, ctx := f.lane.relay.opt.Log, context.Background()
 	if !log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
-	r, next := f.s.Result, f.s.Next
+	word := told[r.Outcome]
+	if f.d.Attempt.Kind == gateway.Cancels {
+		word = "cancel " + word
+	}
 	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs,
 		slog.String(gateway.KeyMessage, f.d.Attempt.MessageID.MessageName()),
@@ -92,22 +140,57 @@ func (f *flight) log(d *gateway.Delivery) {
 	if r.Code != "" {
 		attrs = append(attrs, slog.String(gateway.KeyCode, r.Code))
 	}
-	if r.CarrierKey != "" {
-		attrs = append(attrs, slog.String(gateway.KeyCarrierMessageID, r.CarrierKey))
+	if id := cmp.Or(r.CarrierID, r.CarrierKey); id != "" {
+		attrs = append(attrs, slog.String(gateway.KeyCarrierMessageID, id))
 	}
 	if !next.Due.IsZero() {
 		attrs = append(attrs, slog.Time(gateway.KeyDue, next.Due))
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, told[r.Outcome], attrs...)
+	if next.Lane != "" {
+		attrs = append(attrs, slog.String(gateway.KeyNew, next.Lane))
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, word, attrs...)
 }
 
-// tell logs once that a lane stopped, and once that it goes again.
-func (l *lane) tell(did change, r gateway.Result, now time.Time) {
-	switch did {
-	case stopped:
-		l.log().Error("the carrier takes nothing from us: the lane is stopped and probed; look at its credentials and certificates",
-			gateway.KeyReason, string(r.Reason), gateway.KeyCode, r.Code, gateway.KeyDue, now.Add(l.policy.ProbeEvery))
-	case recovered:
-		l.log().Info("the carrier takes messages again: the lane goes on", gateway.KeyCode, r.Code)
+// said is what the log says of the events of a lane.
+var said = map[string]struct {
+	level slog.Level
+	text  string
+}{
+	"carrier.stopped":        {slog.LevelError, "the carrier takes nothing from us: the lane is stopped and probed; look at its credentials and certificates"},
+	"carrier.resumed":        {slog.LevelInfo, "the carrier takes messages again: the lane goes on"},
+	"carrier.breaker_opened": {slog.LevelWarn, "the carrier does not answer or has no room: nothing is sent to it but one message from time to time"},
+	"carrier.breaker_closed": {slog.LevelInfo, "the carrier answers again: the lane goes on"},
+}
+
+// tell logs once that a lane stands, and once that it goes again, and has the
+// store know it too, with what follows for what waits.
+func (l *lane) tell(did change, r gateway.Result) {
+	if did == (change{}) {
+		return
 	}
+	l.mu.Lock()
+	note := gateway.LaneNote{Status: l.health.status(l.name), Event: did.event, Free: did.free, Sender: did.sender, Evade: l.health.held != ""}
+	l.mu.Unlock()
+	if s, ok := said[did.event]; ok {
+		l.log().Log(context.Background(), s.level, s.text, gateway.KeyEvent, did.event, gateway.KeyReason, string(note.Status.Reason),
+			gateway.KeyCode, r.Code, gateway.KeyDue, note.Status.Until)
+	}
+	l.note(note)
+}
+
+// note hands a note to the store and, where that fails, again while the process
+// lives.
+func (l *lane) note(n gateway.LaneNote) {
+	l.relay.opt.Queue.Note(n, func(err error) {
+		if err == nil {
+			return
+		}
+		go func() {
+			l.log().Error("the lane's status could not be stored; it is tried again", gateway.KeyError, err)
+			if l.relay.pause(maxPause) {
+				l.note(n)
+			}
+		}()
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ const (
 	// ahead is how long before its slot a delivery may be taken: time for the
 	// store to make a whole batch durable while the pace goes on evenly.
 	ahead = 25 * time.Millisecond
-	// maxTake bounds what one Take brings into memory.
+	// maxTake bounds what one Take brings into memory, in recipients.
 	maxTake = 256
 	// unsettled is how many results beyond the window may wait for the store.
 	unsettled = 64
@@ -26,30 +27,32 @@ const (
 // way, free again with the result. A result waits for the store outside the
 // window, but only so many do: a store that does not answer stops the lane.
 type lane struct {
-	name   string
-	policy Policy
-	link   Link
-	relay  *Relay
-	sends  context.Context // of all requests; set by Run before anything is sent
-	wake   chan struct{}
-	quiet  chan struct{} // closed when the lane has ended and nothing is under way
+	name  string
+	relay *Relay
+	wake  chan struct{}
+	quiet chan struct{} // closed when the lane has ended and nothing is under way
+	stop  context.CancelFunc
 
 	mu       sync.Mutex
+	policy   Policy
+	link     Link
 	lease    gateway.Lease
 	owned    bool
 	ended    bool
+	paused   bool          // the last Take was told so
+	spent    time.Time     // the day's limit is used up until then
 	hinted   bool          // rows may be ready in the store
 	hints    uint64        // how often it was said
 	full     bool          // the last Take brought all it asked for: more may wait
 	asking   bool          // a Take is under way
 	resting  time.Time     // no Take before, the last one failed
 	rest     time.Duration // the pause after that failure
-	promised int           // places whose slot is not booked yet
+	promised int           // units whose slot is not booked yet
 	taken    int           // places not free
 	settling int           // results on their way into the store
 	open     map[gateway.ID]struct{}
 	pace     pacer
-	stop     stop
+	health   health
 }
 
 func newLane(r *Relay, l Lane) *lane {
@@ -57,9 +60,45 @@ func newLane(r *Relay, l Lane) *lane {
 	return &lane{
 		name: l.Name, policy: p, link: l.Link, relay: r,
 		wake: make(chan struct{}, 1), quiet: make(chan struct{}),
-		open: map[gateway.ID]struct{}{}, pace: newPacer(p.PerSecond, p.Burst),
+		open: map[gateway.ID]struct{}{}, pace: newPacer(p.PerSecond, p.Burst, r.opt.Now()),
 	}
 }
+
+// change gives the lane another policy and link. What is under way goes on as it
+// began. The note, where there is one, is for the store.
+func (l *lane) change(to Lane) (note gateway.LaneNote, noted bool) {
+	p := to.Policy.filled()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.PerSecond != l.policy.PerSecond || p.Burst != l.policy.Burst || p.Requests != l.policy.Requests {
+		left := l.pace.left
+		l.pace = newPacer(p.PerSecond, p.Burst, l.relay.opt.Now())
+		l.pace.left = left
+	}
+	l.policy, l.link, l.spent = p, to.Link, time.Time{}
+	if l.health.held != "" { // what was wrong may have been mended
+		l.health.until = l.relay.opt.Now()
+	}
+	l.hinted = true
+	l.hints++
+	signal(l.wake)
+	return gateway.LaneNote{Status: l.status(), Free: gateway.StandingChanged}, l.owned
+}
+
+func (l *lane) carrier() Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.link
+}
+
+func (l *lane) agreed() Policy {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.policy
+}
+
+// sends is the context of all requests.
+func (l *lane) sends() context.Context { return l.relay.sends }
 
 // run is the lane's one loop: it keeps the lease and asks the store for what
 // may be sent, until ctx is done.
@@ -96,6 +135,9 @@ func (l *lane) own(ctx context.Context) {
 	}
 	l.mu.Lock()
 	if !l.owned || lease.Epoch != l.lease.Epoch {
+		l.health = health{}
+		l.health.restore(lease.Status)
+		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
 		l.hinted, l.full = true, true // until the store has said otherwise
 		l.hints++
 	}
@@ -110,7 +152,7 @@ func (l *lane) own(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	for _, f := range left {
-		f.conclude(gateway.Result{Outcome: gateway.UnknownSent, Code: "owner_gone"}, l.relay.opt.Now())
+		f.conclude(gateway.Result{Outcome: gateway.UnknownSent, Code: "owner_gone", Ours: true}, l.relay.opt.Now())
 		f.settle()
 	}
 }
@@ -136,49 +178,104 @@ func (l *lane) log() *slog.Logger { return l.relay.opt.Log.With(gateway.KeyCarri
 // ask takes from the store what may be sent now, and tells when to look again.
 func (l *lane) ask(now time.Time) (again time.Time) {
 	l.mu.Lock()
-	n, again := l.reserve(now)
-	order := gateway.Order{Lease: l.lease, N: n, SameID: l.policy.SameID}
-	hints := l.hints
+	fresh := !l.spent.IsZero() && !now.Before(l.spent)
+	if fresh {
+		l.spent = time.Time{}
+	}
+	want, again := l.reserve(now)
+	order := l.order(want, now)
+	hints, status := l.hints, l.status()
 	l.mu.Unlock()
-	if n > 0 {
-		l.relay.opt.Queue.Take(order, func(got []gateway.Dispatch, err error) { l.took(n, hints, got, err) })
+	if fresh {
+		l.note(gateway.LaneNote{Status: status})
+	}
+	if want.requests > 0 {
+		l.relay.opt.Queue.Take(order, func(got gateway.Taken, err error) { l.took(want, order.Day, hints, got, err) })
 	}
 	return again
 }
 
+// reserved is what a Take may bring.
+type reserved struct {
+	requests, recipients int
+	units                int // of the pace
+}
+
+func (l *lane) order(r reserved, now time.Time) gateway.Order {
+	judge, standing := l.health.judge(l.policy), l.relay.opt.Standing
+	return gateway.Order{
+		Lease: l.lease, N: r.requests, Recipients: r.recipients, Group: l.policy.group(), SameID: l.policy.SameID, Recalls: l.policy.Recalls,
+		Day: l.policy.day(now),
+		Judge: func(d *gateway.Delivery, m *gateway.Message, now time.Time) *gateway.Next {
+			// What was accepted a moment ago was asked then; what waited is asked again.
+			if d.UpdatedAt.After(m.CreatedAt) && !standing(m.Account, m.From, m.Channel) {
+				next := d.Stand(now)
+				return &next
+			}
+			if judge == nil {
+				return nil
+			}
+			next := judge(d, m, now)
+			if next != nil {
+				*next = l.relay.beside(d, *next, true)
+			}
+			return next
+		},
+	}
+}
+
 // reserve takes places and pace for the next Take.
-func (l *lane) reserve(now time.Time) (n int, again time.Time) {
+func (l *lane) reserve(now time.Time) (r reserved, again time.Time) {
 	never := now.Add(time.Hour)
-	if !l.hinted || l.asking || !l.mine(now) {
-		return 0, never
+	if now.Before(l.spent) {
+		never = earlier(never, l.spent)
+	}
+	if !l.hinted || l.asking || !l.mine(now) || now.Before(l.spent) {
+		return r, never
 	}
 	if now.Before(l.resting) {
-		return 0, l.resting
+		return r, l.resting
 	}
-	if closed, until := l.stop.closed(now); closed {
-		return 0, until
+	if closed, until := l.health.closed(now); closed {
+		return r, until
 	}
-	n = l.want()
-	if n < 1 {
-		return 0, never
+	places := l.want()
+	if places < 1 {
+		return r, never
 	}
 	room := l.pace.room(now, now.Add(ahead)) - l.promised
 	if room < 1 {
-		return 0, l.pace.slot(l.promised, now).Add(-ahead)
+		return r, l.pace.slot(l.promised, now).Add(-ahead)
 	}
-	n = min(n, room)
-	l.asking, l.stop.canary = true, l.stop.on
-	l.promised += n
-	l.taken += n
-	return n, never
+	r = l.share(places, room)
+	l.asking, l.health.canary = true, l.health.held != ""
+	l.promised += r.units
+	l.taken += r.requests
+	return r, never
 }
 
-// want is how many deliveries to ask for. Where little waits, half of the free
+// share makes requests of places and units of room. Where recipients are
+// counted, a request to several needs room for all of them: it is given, for its
+// slot is that of the last.
+func (l *lane) share(places, room int) reserved {
+	group := l.policy.group()
+	if l.health.held != "" { // a canary goes alone
+		return reserved{1, 1, 1}
+	}
+	if l.policy.Requests {
+		n := min(places, room)
+		return reserved{n, min(n*group, maxTake), n}
+	}
+	recipients := min(max(room, group), places*group, maxTake)
+	return reserved{min(places, recipients), recipients, recipients}
+}
+
+// want is how many requests to ask for. Where little waits, half of the free
 // places are left to those who board: they cost one commit less.
 func (l *lane) want() int {
 	n := min(l.free(), maxTake)
 	switch {
-	case l.stop.on:
+	case l.health.held != "":
 		return min(n, 1)
 	case !l.full:
 		return (n + 1) / 2
@@ -196,87 +293,165 @@ func (l *lane) mine(now time.Time) bool {
 	return l.owned && !l.ended && now.Before(l.lease.Until)
 }
 
+// goes tells whether the lane sends.
+func (l *lane) goes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.health.held == "" && !l.paused && l.spent.IsZero()
+}
+
+// status is the lane's row.
+func (l *lane) status() gateway.LaneStatus {
+	s := l.health.status(l.name)
+	if s.Reason == "" && !l.spent.IsZero() {
+		s.Reason, s.Until = gateway.DailyCap, l.spent
+	}
+	return s
+}
+
 // took sends what a Take brought, each at its slot, and gives back what it did
 // not use.
-func (l *lane) took(asked int, hints uint64, got []gateway.Dispatch, err error) {
+func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.Taken, err error) {
 	now := l.relay.opt.Now()
-	flights := make([]*flight, len(got))
+	flights := make([]*flight, len(got.Dispatches))
+	recipients := 0
 	l.mu.Lock()
 	l.asking = false
-	l.taken -= asked - len(got)
-	l.promised -= asked
-	canary := l.stop.canary
-	l.stop.canary = canary && len(got) > 0
-	if err == nil {
-		l.full, l.rest = len(got) >= asked, 0
-		l.hinted = l.hinted && (l.full || hints != l.hints)
-	} else {
-		l.rest = longer(l.rest)
-		l.resting = now.Add(l.rest)
-		l.owned = l.owned && !errors.Is(err, gateway.ErrNotOwner)
-	}
-	for i, d := range got {
+	l.taken -= asked.requests - len(got.Dispatches)
+	l.promised -= asked.units
+	canary := l.health.canary
+	l.health.canary = canary && len(got.Dispatches) > 0
+	for i, d := range got.Dispatches {
 		flights[i] = l.launch(d, canary, now)
+		recipients += len(d.Deliveries)
 	}
+	news := l.heed(got, day, hints, len(got.Dispatches) >= asked.requests || recipients >= asked.recipients, now, err)
+	note := gateway.LaneNote{Status: l.status(), Evade: true}
 	l.stir()
 	l.mu.Unlock()
 	for _, f := range flights {
 		go f.run()
+	}
+	if news {
+		go l.note(note) // here nothing of the queue may be called
 	}
 	if err != nil {
 		l.log().Warn("nothing could be taken from the store; it is tried again", gateway.KeyError, err)
 	}
 }
 
+// heed learns from a Take whether there is more, and tells whether the lane
+// stands for another reason than before.
+func (l *lane) heed(got gateway.Taken, day gateway.Day, hints uint64, all bool, now time.Time, err error) (news bool) {
+	if err != nil {
+		l.rest = longer(l.rest)
+		l.resting = now.Add(l.rest)
+		l.owned = l.owned && !errors.Is(err, gateway.ErrNotOwner)
+		return false
+	}
+	l.full, l.rest = all || got.Busy, 0
+	l.hinted = l.hinted && (l.full || hints != l.hints)
+	news = got.Paused && !l.paused
+	l.paused = got.Paused
+	if got.Spent && l.spent.IsZero() {
+		l.spent, l.hinted, news = day.End, true, true
+	}
+	return news
+}
+
 // launch books a place's slot and notes its attempt as under way.
 func (l *lane) launch(d gateway.Dispatch, canary bool, now time.Time) *flight {
 	l.open[d.Attempt.ID] = struct{}{}
-	return &flight{lane: l, d: d, canary: canary, at: l.pace.book(now)}
+	probe := d.Message != nil && d.Attempt.Kind != gateway.Cancels && l.health.depart(d.Message.From)
+	units := l.policy.units(len(d.Deliveries))
+	return &flight{lane: l, d: d, canary: canary, probe: probe, units: units, at: l.pace.book(units, now)}
+}
+
+// leave notes that a flight leaves now, or tells how long it has to wait.
+func (l *lane) leave(f *flight) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pace.leave(f.units, l.relay.opt.Now())
 }
 
 // board gives a seat if what sits there could leave at once and overtakes
 // nobody.
-func (l *lane) board(now time.Time) (gateway.Seat, bool) {
+func (l *lane) board(from gateway.Number, n int, now time.Time) (gateway.Seat, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	n = min(n, l.policy.group())
+	units := l.policy.units(n)
 	waiting := l.full || l.hinted && !l.asking
-	if waiting || l.stop.on || !l.mine(now) || l.free() < 1 || l.pace.room(now, now.Add(ahead)) <= l.promised {
+	if waiting || l.paused || now.Before(l.spent) || l.health.held != "" || l.health.refusesSender(from) || !l.mine(now) ||
+		l.free() < 1 || l.pace.room(now, now.Add(ahead)) <= l.promised {
 		return gateway.Seat{}, false
 	}
-	l.promised++
+	l.promised += units
 	l.taken++
-	return gateway.Seat{Owner: l.lease.Owner, Epoch: l.lease.Epoch, Go: l.depart, Free: l.vacate}, true
+	seat := gateway.Seat{Owner: l.lease.Owner, Epoch: l.lease.Epoch, Room: n, Day: l.policy.day(now)}
+	seat.Go = func(d gateway.Dispatch) { l.depart(d, units) }
+	seat.Free = func() { l.vacate(units) }
+	return seat, true
 }
 
 // depart sends from a seat.
-func (l *lane) depart(d gateway.Dispatch) {
+func (l *lane) depart(d gateway.Dispatch, units int) {
 	l.mu.Lock()
-	l.promised--
+	l.promised -= units
 	f := l.launch(d, false, l.relay.opt.Now())
 	l.mu.Unlock()
 	go f.run()
 }
 
 // vacate gives a seat back.
-func (l *lane) vacate() {
+func (l *lane) vacate(units int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.promised--
+	l.promised -= units
 	l.taken--
 	l.stir()
 }
 
 // landed: a result is there, its place is free. It tells what the result did
 // to the lane.
-func (l *lane) landed(r gateway.Result, canary bool, now time.Time) change {
+func (l *lane) landed(f *flight, r gateway.Result, now time.Time) change {
+	chance := l.relay.opt.Rand()
+	arrival := landing{result: r, canary: f.canary, probe: f.probe, cancel: f.d.Attempt.Kind == gateway.Cancels}
+	if f.d.Message != nil {
+		arrival.from = f.d.Message.From
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken--
 	l.settling++
-	did := l.stop.hear(r, canary, now.Add(l.policy.ProbeEvery))
+	did := l.health.hear(arrival, l.policy, now, chance)
 	l.stir()
 	return did
 }
+
+// elsewhere is what follows from a result where the delivery has other carriers:
+// what one of them refuses of us, or can't be reached for, goes to the next. What
+// may have been taken stays, and so does what any carrier would refuse.
+func (l *lane) elsewhere(d *gateway.Delivery, r gateway.Result, next gateway.Next) gateway.Next {
+	if d.Spare == "" || next.Doubt {
+		return next
+	}
+	comeBack := true
+	switch {
+	case next.State == gateway.Held && (next.Reason == gateway.LaneStopped || next.Reason == gateway.SenderPaused):
+	case next.State == gateway.Queued && next.Reason == gateway.BackingOff && !l.goes():
+	case next.State == gateway.Failed && slices.Contains(ofUs, next.Reason):
+		comeBack = false
+	default:
+		return next
+	}
+	to := l.relay.beside(d, next, comeBack)
+	to.Counts = r.Counts
+	return to
+}
+
+// ofUs are the refusals that another carrier need not share.
+var ofUs = []gateway.Reason{gateway.RetriesExhausted, gateway.RefusedRequest, gateway.RefusedSender}
 
 // settled: a result is durable.
 func (l *lane) settled(attempt gateway.ID) {

@@ -13,7 +13,7 @@ func TestPacerKeepsTheRate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, rate := range []float64{0.5, 1, 3, 7.5, 50, 999} {
 		for _, burst := range []int{1, 2, 10} {
-			p, now := newPacer(rate, burst), noon
+			p, now := newPacer(rate, burst, noon), noon
 			var slots []time.Time
 			for len(slots) < 2000 {
 				now = now.Add(time.Duration(rnd.ExpFloat64() * float64(time.Second) / rate))
@@ -21,7 +21,7 @@ func TestPacerKeepsTheRate(t *testing.T) {
 					now = now.Add(time.Duration(rnd.IntN(5)) * time.Second)
 				}
 				for range 1 + rnd.IntN(3) {
-					at := p.book(now)
+					at := p.book(1, now)
 					if at.Before(now) {
 						t.Fatalf("a slot at %s, before %s", at, now)
 					}
@@ -46,10 +46,10 @@ func TestPacerKeepsTheRate(t *testing.T) {
 }
 
 func TestPacerUsesTheRate(t *testing.T) {
-	p := newPacer(50, 1)
+	p := newPacer(50, 1, noon)
 	var last time.Time
 	for range 501 {
-		last = p.book(noon)
+		last = p.book(1, noon)
 	}
 	if took := last.Sub(noon); took > 10300*time.Millisecond {
 		t.Errorf("500 requests at 50 a second took %s", took)
@@ -60,7 +60,7 @@ func TestPacerUsesTheRate(t *testing.T) {
 func TestPacerRoom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for _, burst := range []int{1, 4} {
-		p, now := newPacer(100, burst), noon
+		p, now := newPacer(100, burst, noon), noon
 		for range 2000 {
 			now = now.Add(time.Duration(rnd.IntN(30)) * time.Millisecond)
 			until := now.Add(time.Duration(rnd.IntN(60)) * time.Millisecond)
@@ -72,7 +72,7 @@ func TestPacerRoom(t *testing.T) {
 			}
 			for n := range rnd.IntN(room + 1) {
 				want := p.slot(0, now)
-				if got := p.book(now); !got.Equal(want) || got.After(until) {
+				if got := p.book(1, now); !got.Equal(want) || got.After(until) {
 					t.Fatalf("booking %d gave %s, the slot was %s", n, got, want)
 				}
 			}
@@ -81,9 +81,9 @@ func TestPacerRoom(t *testing.T) {
 }
 
 func TestPacerUnpaced(t *testing.T) {
-	p := newPacer(0, 1)
+	p := newPacer(0, 1, noon)
 	for range 1000 {
-		if at := p.book(noon); !at.Equal(noon) || p.room(noon, noon) < 1000 {
+		if at := p.book(1, noon); !at.Equal(noon) || p.room(noon, noon) < 1000 {
 			t.Fatalf("unpaced, but a slot at %s", at)
 		}
 	}

@@ -27,6 +27,7 @@ type memory struct {
 	broken     error // what every change gets
 	unsettled  error // what every Settle gets
 	settles    int
+	notes      []gateway.LaneNote
 	takes      []int         // what each Take asked for
 	late       time.Duration // how much later than others a Take's callback comes
 	known      time.Time
@@ -110,7 +111,7 @@ func (m *memory) Own(_ context.Context, lane, owner string) (gateway.Lease, []ga
 	return lease, orphans, nil
 }
 
-func (m *memory) Take(o gateway.Order, done func([]gateway.Dispatch, error)) {
+func (m *memory) Take(o gateway.Order, done func(gateway.Taken, error)) {
 	m.mu.Lock()
 	m.takes = append(m.takes, o.N)
 	m.mu.Unlock()
@@ -120,29 +121,51 @@ func (m *memory) Take(o gateway.Order, done func([]gateway.Dispatch, error)) {
 			return gateway.ErrNotOwner
 		}
 		for _, d := range m.deliveries {
-			if d.Ready && d.Lane == o.Lease.Lane && now.Before(d.ValidUntil) && len(taken) < o.N {
-				taken = append(taken, m.depart(d, o, now))
+			if !d.Ready || d.Lane != o.Lease.Lane || !now.Before(d.ValidUntil) || len(taken) >= o.N {
+				continue
 			}
+			if next := o.Judge(d, m.message(d), now); next != nil {
+				d.Move(*next, now)
+				continue
+			}
+			taken = append(taken, m.depart(d, o, now))
 		}
 		return nil
 	}, func(err error) {
 		m.mu.Lock()
 		late := m.late
 		m.mu.Unlock()
-		time.AfterFunc(late, func() { done(taken, err) })
+		time.AfterFunc(late, func() { done(gateway.Taken{Dispatches: taken}, err) })
 	})
+}
+
+func (m *memory) message(d *gateway.Delivery) *gateway.Message {
+	return &gateway.Message{ID: d.MessageID, Account: d.Account, From: "+12125550123", CreatedAt: d.MessageID.Time(), ValidUntil: d.ValidUntil}
 }
 
 func (m *memory) depart(d *gateway.Delivery, o gateway.Order, now time.Time) gateway.Dispatch {
 	a := m.attempts[d.Attempt]
 	if a == nil || !o.SameID || a.Outcome != gateway.UnknownSent {
-		a = &gateway.Attempt{ID: gateway.NewID(), MessageID: d.MessageID, Covers: []int{d.N}, Lane: d.Lane}
+		a = &gateway.Attempt{ID: gateway.NewID(), Kind: gateway.Submits, MessageID: d.MessageID, Covers: []int{d.N}, Lane: d.Lane}
 		m.attempts[a.ID] = a
 	}
 	a.Owner, a.Epoch, a.OpenedAt, a.Outcome, a.ClosedAt = o.Lease.Owner, o.Lease.Epoch, now, "", time.Time{}
 	a.Dials++
 	d.Depart(a, now)
-	return gateway.Dispatch{Attempt: *a, Message: &gateway.Message{ID: d.MessageID}, Deliveries: []gateway.Delivery{*d}}
+	return gateway.Dispatch{Attempt: *a, Message: m.message(d), Deliveries: []gateway.Delivery{*d}}
+}
+
+// Note frees what was held; the status itself nobody reads here.
+func (m *memory) Note(n gateway.LaneNote, done func(error)) {
+	m.commit(func(now time.Time) error {
+		m.notes = append(m.notes, n)
+		for _, d := range m.deliveries {
+			if n.Free != "" && d.Lane == n.Status.Lane && d.State == gateway.Held && d.Reason == n.Free {
+				d.Move(d.Turn(), now)
+			}
+		}
+		return nil
+	}, done)
 }
 
 func (m *memory) Settle(s gateway.Settlement, done func(error)) {
@@ -157,23 +180,28 @@ func (m *memory) Settle(s gateway.Settlement, done func(error)) {
 			return nil
 		}
 		if a.Close(s.Result, now) {
-			m.find(a.MessageID, a.Covers[0]).Settle(a, s, now)
+			m.find(a.MessageID, a.Covers[0]).Settle(a, &s, now)
 		}
 		return nil
 	}, done)
 }
 
-func (m *memory) Due(_ context.Context, now time.Time, limit int) ([]gateway.Delivery, error) {
+func (m *memory) Due(_ context.Context, now time.Time, limit int) (due []gateway.Delivery, next time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var due []gateway.Delivery
 	for _, d := range m.deliveries {
 		if !d.Due.IsZero() && !d.Due.After(now) && len(due) < limit {
 			due = append(due, *d)
 		}
 	}
 	slices.SortStableFunc(due, func(a, b gateway.Delivery) int { return a.Due.Compare(b.Due) })
-	return due, m.broken
+	m.known = time.Time{}
+	for _, d := range m.deliveries {
+		if d.Due.After(now) && (m.known.IsZero() || d.Due.Before(m.known)) {
+			m.known = d.Due
+		}
+	}
+	return due, m.known, m.broken
 }
 
 func (m *memory) Move(moves []gateway.Move, done func(error)) {
@@ -185,13 +213,6 @@ func (m *memory) Move(moves []gateway.Move, done func(error)) {
 		}
 		return nil
 	}, done)
-}
-
-func (m *memory) Next(context.Context) (time.Time, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.known = m.first()
-	return m.known, m.broken
 }
 
 func (m *memory) find(id gateway.ID, n int) *gateway.Delivery {
@@ -230,7 +251,7 @@ func fresh(id gateway.ID, lane string, now time.Time) *gateway.Delivery {
 
 // submit is what the front door does: it boards the lane if it can.
 func (m *memory) submit(lane string) (id gateway.ID, boarded bool) {
-	seat, ok := m.relay.Board(lane)
+	seat, ok := m.relay.Board(lane, "+12125550123", 1)
 	id = gateway.NewID()
 	done := make(chan error, 1)
 	var flying gateway.Dispatch

@@ -10,30 +10,33 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"mmsgw/gateway"
 )
 
-// Queue is what the relay needs of the store. The callbacks of Take, Settle
-// and Move come when the change is durable or has failed, from whatever
+// Queue is what the relay needs of the store. The callbacks of Take, Settle,
+// Move and Note come when the change is durable or has failed, from whatever
 // goroutine; they return at once and call nothing of the Queue.
 type Queue interface {
 	// Own takes a lane's lease or renews it: gateway.ErrNotOwner while another
 	// node holds it. orphans are the attempts left open under older epochs.
 	Own(ctx context.Context, lane, owner string) (lease gateway.Lease, orphans []gateway.Dispatch, err error)
 	// Take opens attempts for at most o.N deliveries that are ready in a lane.
-	Take(o gateway.Order, done func([]gateway.Dispatch, error))
+	Take(o gateway.Order, done func(gateway.Taken, error))
 	// Settle records a dial's result and what follows from it.
 	Settle(s gateway.Settlement, done func(error))
-	// Due gives the deliveries due by now, the longest due first.
-	Due(ctx context.Context, now time.Time, limit int) ([]gateway.Delivery, error)
+	// Due gives the deliveries due by now, the longest due first, and the earliest
+	// due time after that; zero where nothing waits.
+	Due(ctx context.Context, now time.Time, limit int) (due []gateway.Delivery, next time.Time, err error)
 	// Move ends waits, each only if its delivery still stands as it was seen.
 	Move(moves []gateway.Move, done func(error))
-	// Next is the earliest due time there is; zero where nothing waits.
-	Next(ctx context.Context) (time.Time, error)
+	// Note records what has become of a lane.
+	Note(n gateway.LaneNote, done func(error))
 }
 
 // Link speaks to one carrier. Send dials once, returns what came of it, and
@@ -60,15 +63,25 @@ type Options struct {
 	Log          *slog.Logger
 	Now          func() time.Time
 	Rand         func() float64 // in [0, 1); for many goroutines
+	// Standing tells whether an account may still send from a number; it is asked
+	// of what waited. Quick, and for many goroutines; default yes.
+	Standing func(account string, from gateway.Number, channel gateway.Channel) bool
+	Observe  func(Observation) // told of each dial; quick, for many goroutines
 }
 
 // Relay runs the lanes and the timer. It is a gateway.Lanes.
 type Relay struct {
 	opt   Options
-	lanes map[string]*lane
 	due   chan struct{}   // something is due earlier than known
 	gone  chan struct{}   // Run has returned: what still waits is given up
 	stray map[string]bool // lanes that rows name and the configuration does not
+
+	mu      sync.RWMutex
+	lanes   map[string]*lane
+	leaving []*lane         // no longer configured; what they have under way finishes
+	running context.Context // of the loops; nil before Run
+	sends   context.Context // of all requests
+	loops   sync.WaitGroup
 }
 
 // New makes a Relay; Run sets it going.
@@ -84,6 +97,12 @@ func New(opt Options) *Relay {
 	if opt.Rand == nil {
 		opt.Rand = rand.Float64
 	}
+	if opt.Standing == nil {
+		opt.Standing = func(string, gateway.Number, gateway.Channel) bool { return true }
+	}
+	if opt.Observe == nil {
+		opt.Observe = func(Observation) {}
+	}
 	r := &Relay{opt: opt, lanes: map[string]*lane{}, due: make(chan struct{}, 1), gone: make(chan struct{}), stray: map[string]bool{}}
 	for _, l := range opt.Lanes {
 		r.lanes[l.Name] = newLane(r, l)
@@ -91,19 +110,111 @@ func New(opt Options) *Relay {
 	return r
 }
 
-// Board takes a seat in a lane that could send at once and has nobody waiting:
-// the first attempt is then stored together with the message. It is cheap.
-func (r *Relay) Board(lane string) (gateway.Seat, bool) {
-	l := r.lanes[lane]
+// Change takes over other lanes while it runs: new ones begin, those that are
+// gone finish what they have under way, the others go on under their new policy.
+func (r *Relay) Change(lanes []Lane) {
+	for _, note := range r.change(lanes) {
+		note() // without the lock: the store may have to ask us first
+	}
+}
+
+func (r *Relay) change(lanes []Lane) (notes []func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keep := map[string]bool{}
+	for _, to := range lanes {
+		keep[to.Name] = true
+		l := r.lanes[to.Name]
+		if l == nil {
+			l = newLane(r, to)
+			r.lanes[to.Name] = l
+			if r.running != nil {
+				r.start(l)
+			}
+			continue
+		}
+		if note, noted := l.change(to); noted {
+			notes = append(notes, func() { l.note(note) })
+		}
+	}
+	for name, l := range r.lanes {
+		if keep[name] {
+			continue
+		}
+		delete(r.lanes, name)
+		r.leaving = append(r.leaving, l)
+		if l.stop != nil {
+			l.stop()
+		}
+		notes = append(notes, func() { l.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true}) })
+	}
+	return notes
+}
+
+// start runs a lane's loop. r.mu is held.
+func (r *Relay) start(l *lane) {
+	ctx, stop := context.WithCancel(r.running)
+	l.stop = stop
+	r.loops.Go(func() { l.run(ctx) })
+}
+
+func (r *Relay) lane(name string) *lane {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.lanes[name]
+}
+
+// Board takes a seat in a lane that could send at once and has nobody waiting,
+// for one request to at most n recipients: the first attempt is then stored
+// together with the message. It is cheap.
+func (r *Relay) Board(lane string, from gateway.Number, n int) (gateway.Seat, bool) {
+	l := r.lane(lane)
 	if l == nil {
 		return gateway.Seat{}, false
 	}
-	return l.board(r.opt.Now())
+	return l.board(from, n, r.opt.Now())
+}
+
+// Goes tells whether a lane sends, as far as this node knows.
+func (r *Relay) Goes(lane string) bool {
+	l := r.lane(lane)
+	return l != nil && l.goes()
+}
+
+// InFlight is how many requests of a lane this node has under way.
+func (r *Relay) InFlight(lane string) int {
+	l := r.lane(lane)
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// beside is a delivery's turn at the first of its other carriers that goes, or
+// next where none does or it may have been taken already. The carrier it leaves
+// becomes the last to fall back on where it may come back.
+func (r *Relay) beside(d *gateway.Delivery, next gateway.Next, comeBack bool) gateway.Next {
+	if d.Doubt || next.Doubt {
+		return next
+	}
+	names := d.Spare.All()
+	i := slices.IndexFunc(names, r.Goes)
+	if i < 0 {
+		return next
+	}
+	to, back := d.Turn(), ""
+	if comeBack {
+		back = d.Lane
+	}
+	to.Lane, to.Spare, to.Status = names[i], d.Spare.Rotate(i, back), next.Status
+	return to
 }
 
 // Wake tells that rows became ready in a lane. It is cheap and never waits.
 func (r *Relay) Wake(lane string) {
-	if l := r.lanes[lane]; l != nil {
+	if l := r.lane(lane); l != nil {
 		l.hint()
 	}
 }
@@ -130,13 +241,15 @@ func (r *Relay) Run(ctx context.Context) {
 	sends, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer close(r.gone)
-	var loops sync.WaitGroup
+	r.mu.Lock()
+	r.running, r.sends = ctx, sends
 	for _, l := range r.lanes {
-		l.sends = sends
-		loops.Go(func() { l.run(ctx) })
+		r.start(l)
 	}
-	loops.Go(func() { r.keepTime(ctx) })
-	loops.Wait()
+	r.loops.Go(func() { r.keepTime(ctx) })
+	r.mu.Unlock()
+	<-ctx.Done()
+	r.loops.Wait()
 	if r.quiet(r.opt.DrainTimeout) {
 		return
 	}
@@ -150,7 +263,10 @@ func (r *Relay) Run(ctx context.Context) {
 func (r *Relay) quiet(patience time.Duration) bool {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	for _, l := range r.lanes {
+	r.mu.RLock()
+	all := append(slices.Collect(maps.Values(r.lanes)), r.leaving...)
+	r.mu.RUnlock()
+	for _, l := range all {
 		select {
 		case <-l.quiet:
 		case <-timeout.C:

@@ -198,18 +198,18 @@ func TestRelayBoards(t *testing.T) {
 		if d := b.state(id); d.State != gateway.Sent || d.Attempts != 1 {
 			b.Errorf("it is %s after %d answers", d.State, d.Attempts)
 		}
-		one, ok1 := b.relay.Board("north")
-		two, ok2 := b.relay.Board("north")
-		if _, ok3 := b.relay.Board("north"); !ok1 || !ok2 || ok3 {
+		one, ok1 := b.relay.Board("north", "+12125550123", 1)
+		two, ok2 := b.relay.Board("north", "+12125550123", 1)
+		if _, ok3 := b.relay.Board("north", "+12125550123", 1); !ok1 || !ok2 || ok3 {
 			b.Errorf("seats %t %t %t in a window of 2", ok1, ok2, ok3)
 		}
 		one.Free()
-		if one, ok1 = b.relay.Board("north"); !ok1 {
+		if one, ok1 = b.relay.Board("north", "+12125550123", 1); !ok1 {
 			b.Error("a seat given back is not free")
 		}
 		one.Free()
 		two.Free()
-		if _, ok := b.relay.Board("south"); ok {
+		if _, ok := b.relay.Board("south", "+12125550123", 1); ok {
 			b.Error("a seat in a lane that does not exist")
 		}
 	})
@@ -222,7 +222,7 @@ func TestRelayBoardsAtPace(t *testing.T) {
 			b.Fatal("no seat")
 		}
 		b.wait(900 * time.Millisecond)
-		if seat, ok := b.relay.Board("north"); ok {
+		if seat, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			seat.Free()
 			b.Error("a second seat within the second")
 		}
@@ -256,7 +256,7 @@ func TestRelayBoardsNobodyBeforeOthers(t *testing.T) {
 		b.accept("north", 80)
 		b.wait(500 * time.Millisecond)
 		for range 500 {
-			if seat, ok := b.relay.Board("north"); ok {
+			if seat, ok := b.relay.Board("north", "+12125550123", 1); ok {
 				seat.Free()
 				b.Fatal("a seat while others wait")
 			}
@@ -307,7 +307,7 @@ func TestRelayLaneStopsAndRecovers(t *testing.T) {
 			b.Errorf("%d messages were tried at a carrier that lets nobody in", burnt)
 		}
 		b.expect(map[gateway.State]int{gateway.Held: burnt, gateway.Queued: 50 - burnt})
-		if _, ok := b.relay.Board("north"); ok {
+		if _, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			b.Error("a seat in a stopped lane")
 		}
 		b.wait(time.Hour)
@@ -349,7 +349,7 @@ func TestRelayCanaryUnanswered(t *testing.T) {
 		})
 		b.accept("north", 1)
 		b.wait(time.Second)
-		if _, ok := b.relay.Board("north"); ok {
+		if _, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			b.Error("a seat in a stopped lane where nothing waits")
 		}
 		b.accept("north", 9)
@@ -384,11 +384,12 @@ func TestRelayCanaryMissing(t *testing.T) {
 		b.edge.say(yes)
 		b.accept("north", 3)
 		b.wait(time.Second)
-		b.expect(map[gateway.State]int{gateway.Held: 1, gateway.Sent: 3})
+		b.expect(map[gateway.State]int{gateway.Sent: 4}) // what the stop held goes with them
 	})
 }
 
-// TestRelaySenderStop holds one sender's message; the lane goes on.
+// TestRelaySenderStop: a refused sender's messages are held, those under way
+// apart, until one of them is taken.
 func TestRelaySenderStop(t *testing.T) {
 	run(t, Policy{}, func(b *bench) {
 		var held gateway.ID
@@ -401,7 +402,16 @@ func TestRelaySenderStop(t *testing.T) {
 		})
 		b.accept("north", 10)
 		b.wait(time.Second)
-		b.expect(map[gateway.State]int{gateway.Held: 1, gateway.Sent: 9})
+		first := len(b.edge.dialled())
+		b.expect(map[gateway.State]int{gateway.Held: 11 - first, gateway.Sent: first - 1})
+		if _, boards := b.relay.Board("north", "+12125550123", 1); boards {
+			b.Error("a seat for a sender that the carrier refuses")
+		}
+		if seat, boards := b.relay.Board("north", "+12125550124", 1); !boards {
+			b.Error("no seat for another sender")
+		} else {
+			seat.Free()
+		}
 		if d := b.state(held); d.Reason != gateway.SenderPaused || d.Attempts != 0 || d.Status != "4001" {
 			b.Errorf("it is %s after %d answers, status %q", d.Reason, d.Attempts, d.Status)
 		}
@@ -469,7 +479,7 @@ func TestRelayBoardsNobodyAtTheEnd(t *testing.T) {
 		b.edge.rtt = time.Second
 		b.submit("north")
 		asked := make(chan bool, 1)
-		time.AfterFunc(100*time.Millisecond, func() { _, ok := b.relay.Board("north"); asked <- ok })
+		time.AfterFunc(100*time.Millisecond, func() { _, ok := b.relay.Board("north", "+12125550123", 1); asked <- ok })
 		b.stop()
 		if <-asked {
 			b.Error("a seat in a lane that is ending")
@@ -567,7 +577,7 @@ func TestRelayIdleLosesTheLease(t *testing.T) {
 	run(t, Policy{}, func(b *bench) {
 		b.change(func() { b.other = true })
 		b.wait(4 * time.Second)
-		if _, ok := b.relay.Board("north"); ok {
+		if _, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			b.Error("a seat in another node's lane")
 		}
 	})
@@ -591,7 +601,7 @@ func TestRelayLosesTheLease(t *testing.T) {
 			b.Errorf("%d requests, most of them after the lease was lost", sent)
 		}
 		b.expect(map[gateway.State]int{gateway.Sent: sent, gateway.Queued: 10 - sent})
-		if _, ok := b.relay.Board("north"); ok {
+		if _, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			b.Error("a seat in another node's lane")
 		}
 		b.change(func() { b.other = false; b.lease.Epoch++; b.lease.Owner = "other" })
@@ -607,11 +617,11 @@ func TestRelayLeaseRunsOut(t *testing.T) {
 		b.wait(time.Minute)
 		b.change(func() { b.broken = errBroken })
 		b.wait(9 * time.Second)
-		if seat, ok := b.relay.Board("north"); ok {
+		if seat, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			seat.Free()
 		}
 		b.wait(2 * time.Second)
-		if _, ok := b.relay.Board("north"); ok {
+		if _, ok := b.relay.Board("north", "+12125550123", 1); ok {
 			b.Error("a seat on a lease that ran out")
 		}
 	})

@@ -42,16 +42,15 @@ func (r *Relay) keepTime(ctx context.Context) {
 // look again.
 func (r *Relay) passTime(ctx context.Context) (time.Duration, error) {
 	now := r.opt.Now()
-	due, err := r.opt.Queue.Due(ctx, now, dueBatch)
+	due, next, err := r.opt.Queue.Due(ctx, now, dueBatch)
 	if err != nil {
 		return 0, err
 	}
 	if err := r.move(ctx, due, now); err != nil {
 		return 0, err
 	}
-	next, err := r.opt.Queue.Next(ctx)
-	if err != nil || next.IsZero() {
-		return timerMax, err
+	if next.IsZero() {
+		return timerMax, nil
 	}
 	return min(max(next.Sub(r.opt.Now()), timerRest), timerMax), nil
 }
@@ -75,13 +74,19 @@ func (r *Relay) move(ctx context.Context, due []gateway.Delivery, now time.Time)
 	}
 }
 
-// onDue asks the lane's policy. A lane that the configuration no longer has
-// may come back: its deliveries wait, but not beyond their ends.
+// onDue asks the lane's policy. What would wait for its turn in a lane that
+// stands goes on with another of its carriers, where one goes. A lane that the
+// configuration no longer has may come back: its deliveries wait, but not beyond
+// their ends.
 func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
-	l := r.lanes[d.Lane]
+	l := r.lane(d.Lane)
 	switch {
 	case l != nil:
-		return l.policy.OnDue(d, now)
+		next := l.agreed().OnDue(d, now)
+		if next.Ready && d.Spare != "" && !l.goes() {
+			return r.beside(d, next, true)
+		}
+		return next
 	case d.State == gateway.Sent || !now.Before(d.ValidUntil):
 		return Policy{}.OnDue(d, now)
 	}
@@ -89,5 +94,5 @@ func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
 		r.stray[d.Lane] = true
 		r.opt.Log.Warn("messages wait for a carrier that is not configured; they expire unless it is configured again", gateway.KeyCarrier, d.Lane)
 	}
-	return linger(d, now)
+	return r.beside(d, linger(d, now), false)
 }

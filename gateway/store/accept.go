@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mmsgw/gateway"
 )
@@ -43,7 +44,7 @@ func (s *Store) Accept(_ context.Context, a gateway.Accept) (gateway.Accepting, 
 	c := &acceptance{result: result{make(chan error, 1)}, a: a}
 	s.in.hand(c, false)
 	err := c.wait()
-	if err == nil && c.out.Boarded {
+	if err == nil && !c.out.Replayed && c.deliveries != nil {
 		a.Message.Deliveries = c.deliveries
 	}
 	return c.out, err
@@ -78,11 +79,15 @@ func (c *acceptance) apply(b *batch) error {
 }
 
 // board stores the attempts that ride along, if this node still owns their
-// lanes; where it does not, the deliveries wait their turn as any other.
+// lanes and nothing there keeps them from leaving; where that is not so, the
+// deliveries wait their turn as any other. Whoever opted out since the check is
+// not sent to.
 func (c *acceptance) board(b *batch) error {
+	if out, err := c.refuse(b); out || err != nil {
+		return err
+	}
 	for i := range c.a.Attempts {
-		a := &c.a.Attempts[i]
-		if ok, err := b.owns(gateway.Lease{Lane: a.Lane, Owner: a.Owner, Epoch: a.Epoch}); err != nil || !ok {
+		if ok, err := c.mayLeave(b, i); err != nil || !ok {
 			return err
 		}
 	}
@@ -90,10 +95,62 @@ func (c *acceptance) board(b *batch) error {
 	for i := range c.a.Attempts {
 		a := c.a.Attempts[i]
 		a.OpenedAt = b.now
-		b.events = append(b.events, c.deliveries[a.Covers[0]].Depart(&a, b.now))
+		for _, n := range a.Covers {
+			b.events = append(b.events, c.deliveries[n].Depart(&a, b.now))
+		}
+		if err := b.spend(a.Lane, c.day(i), c.day(i).Load(len(a.Covers))); err != nil {
+			return err
+		}
 		b.writeAttempt(&a)
 	}
 	return nil
+}
+
+// day is the one that the i-th attempt counts in.
+func (c *acceptance) day(i int) gateway.Day {
+	if i < len(c.a.Days) {
+		return c.a.Days[i]
+	}
+	return gateway.Day{}
+}
+
+// mayLeave tells whether the i-th attempt may be opened.
+func (c *acceptance) mayLeave(b *batch, i int) (bool, error) {
+	a, day := &c.a.Attempts[i], c.day(i)
+	ok, err := b.owns(gateway.Lease{Lane: a.Lane, Owner: a.Owner, Epoch: a.Epoch})
+	if err != nil || !ok {
+		return false, err
+	}
+	status, err := b.lane(a.Lane)
+	if err != nil || status.Paused || day.Limit == 0 {
+		return !status.Paused, err
+	}
+	load := 0 // with what leaves beside it
+	for j := range c.a.Attempts {
+		if c.a.Attempts[j].Lane == a.Lane {
+			load += day.Load(len(c.a.Attempts[j].Covers))
+		}
+	}
+	left, err := b.left(a.Lane, day)
+	return left >= load, err
+}
+
+// refuse ends the deliveries of those who opted out since the check; then
+// nothing rides along.
+func (c *acceptance) refuse(b *batch) (any bool, err error) {
+	for i := range c.deliveries {
+		d := &c.deliveries[i]
+		out, err := b.optedOut(d.Account, c.a.Message.From, d.Recipient)
+		if err != nil {
+			return any, err
+		}
+		if out {
+			any = true
+			d.Move(d.Refuse(), b.now)
+			b.events = append(b.events, d.Tell(gateway.EventData{}, b.now))
+		}
+	}
+	return any, nil
 }
 
 // found: the message is there already. Either this very change was committed
@@ -137,6 +194,7 @@ func (s *Store) ByKey(ctx context.Context, account, key string) (gateway.Accepti
 type options struct {
 	Report bool           `json:"delivery_report"`
 	Read   bool           `json:"read_report"`
+	SendAt int64          `json:"send_at,omitempty"` // µs
 	Flags  []gateway.Flag `json:"flags,omitempty"`
 	Media  []shown        `json:"media,omitempty"`
 }
@@ -144,7 +202,7 @@ type options struct {
 // insertMessage writes the message's own row; false where its id or its key is
 // there already.
 func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
-	opts, err := json.Marshal(options{m.Report, m.Read, m.Flags, shownBy(m)})
+	opts, err := json.Marshal(options{m.Report, m.Read, unixMicros(m.SendAt), m.Flags, shownBy(m)})
 	if err != nil {
 		return false, fmt.Errorf("store the message's flags: %w", err)
 	}
@@ -159,4 +217,12 @@ func (b *batch) insertMessage(m *gateway.Message) (bool, error) {
 	}
 	n, err := res.RowsAffected()
 	return n == 1, err
+}
+
+// unixMicros is a time in a row's JSON, 0 where unset.
+func unixMicros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }

@@ -38,6 +38,10 @@ type batch struct {
 	due        int64 // earliest due time written, µs
 	parkedDiff int64
 	leases     map[string]gateway.Lease
+	lanes      map[string]gateway.LaneStatus
+	lanesSet   []string
+	ledger     map[dayKey]int
+	consents   map[string]int // opt-outs more or fewer, by account
 }
 
 func newBatch(ctx context.Context, w *writing) *batch {
@@ -45,6 +49,7 @@ func newBatch(ctx context.Context, w *writing) *batch {
 		ctx: ctx, w: w, s: w.s, now: w.s.opt.Now().Truncate(time.Microsecond),
 		deliveries: map[rowKey]*gateway.Delivery{}, attempts: map[gateway.ID]*gateway.Attempt{},
 		dirty: map[rowKey]bool{}, dirtyTry: map[gateway.ID]bool{}, wake: map[string]bool{}, leases: map[string]gateway.Lease{},
+		lanes: map[string]gateway.LaneStatus{}, ledger: map[dayKey]int{}, consents: map[string]int{},
 	}
 }
 
@@ -132,10 +137,13 @@ func (b *batch) write(d *gateway.Delivery, wasFinal bool, events ...gateway.Even
 	}
 	b.deliveries[k] = d
 	b.events = append(b.events, events...)
-	if d.Ready {
+	if d.Ready || d.Recall == gateway.RecallWanted {
 		b.wake[d.Lane] = true
 	}
-	if wasFinal || !d.Final() {
+	switch {
+	case wasFinal && !d.Final() && d.Of > 1:
+		return b.query("UPDATE messages SET open = open + 1 WHERE id = $1", nil, d.MessageID[:])
+	case wasFinal || !d.Final():
 		return nil
 	}
 	open := 0
@@ -221,6 +229,12 @@ func (b *batch) committed() {
 	if s.engine.sole {
 		s.hot.keep(b)
 		s.shelve(b.messages)
+		for _, lane := range b.lanesSet {
+			s.status.set(b.lanes[lane])
+		}
+		for account, n := range b.consents {
+			s.consents.add(account, n)
+		}
 	}
 	s.parked.Add(b.parkedDiff)
 	if len(b.events) > 0 {

@@ -52,14 +52,14 @@ func benchmarkWalk(b *testing.B, o Options) {
 func walk(b *testing.B, w *world, lease gateway.Lease, n int64) error {
 	m := w.message(alice)
 	m.Media = []gateway.Picture{{ID: fmt.Sprintf("med_%016x", uint64(n)*0x9E3779B97F4A7C15), Type: "image/jpeg", Size: 20000, Place: "1:0:20000"}}
-	a := gateway.Attempt{ID: gateway.NewID(), MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "bench", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
+	a := gateway.Attempt{ID: gateway.NewID(), Kind: gateway.Submits, MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "bench", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
 	if _, err := w.Accept(b.Context(), gateway.Accept{Message: m, Attempts: []gateway.Attempt{a}}); err != nil {
 		return err
 	}
 	key := fmt.Sprintf("%016x", uint64(n)*0x9E3779B97F4A7C15)
 	done := make(chan error, 1)
 	w.Settle(gateway.Settlement{Attempt: a.ID, Lane: "north", Result: gateway.Result{Outcome: gateway.Accepted, Code: "1000", CarrierKey: key},
-		Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Claim: gateway.ByCarrier, Due: w.now.Add(time.Hour)}}, func(err error) { done <- err })
+		Next: []gateway.NextOf{{Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Claim: gateway.ByCarrier, Due: w.now.Add(time.Hour)}}}}, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		return err
 	}

@@ -187,6 +187,9 @@ func readOptions(m *gateway.Message, text string) error {
 		return fmt.Errorf("read a message's options: %w", err)
 	}
 	m.Report, m.Read, m.Flags = o.Report, o.Read, o.Flags
+	if o.SendAt != 0 {
+		m.SendAt = time.UnixMicro(o.SendAt).UTC()
+	}
 	for _, p := range o.Media {
 		m.Media = append(m.Media, p.picture())
 	}

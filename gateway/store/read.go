@@ -23,6 +23,17 @@ func (s *Store) read(ctx context.Context, query string, each func(*sql.Rows) err
 		return fmt.Errorf("%w (%w)", gateway.ErrStorage, err)
 	}
 	rows, err := st.QueryContext(ctx, args...)
+	return eachRow(rows, err, each)
+}
+
+// readOnce is read for a query whose text is made for its question: it is not
+// kept prepared.
+func (s *Store) readOnce(ctx context.Context, query string, each func(*sql.Rows) error, args ...any) error {
+	rows, err := s.reader.QueryContext(ctx, query, args...)
+	return eachRow(rows, err, each)
+}
+
+func eachRow(rows *sql.Rows, err error, each func(*sql.Rows) error) error {
 	if err != nil {
 		return fmt.Errorf("%w (%w)", gateway.ErrStorage, err)
 	}
@@ -58,7 +69,7 @@ func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 // querier runs a select: the committer's transaction, or a reader.
 type querier func(query string, each func(*sql.Rows) error, args ...any) error
 
-// Message reads a message, its deliveries and its attempts, oldest first.
+// Message reads a message as it is told, its deliveries and its attempts, oldest first.
 // gateway.ErrNotFound where there is none.
 func (s *Store) Message(ctx context.Context, id gateway.ID) (*gateway.Message, []gateway.Attempt, error) {
 	query := func(q string, each func(*sql.Rows) error, args ...any) error { return s.read(ctx, q, each, args...) }
@@ -74,6 +85,9 @@ func (s *Store) Message(ctx context.Context, id gateway.ID) (*gateway.Message, [
 		m.Deliveries = append(m.Deliveries, d)
 		return err
 	}, id[:])
+	if err == nil {
+		err = s.behind(ctx, m.Deliveries)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,25 +103,75 @@ func (s *Store) Message(ctx context.Context, id gateway.ID) (*gateway.Message, [
 // readMessage reads a message and its pictures, without its deliveries; nil
 // where there is none.
 func readMessage(query querier, id gateway.ID) (m *gateway.Message, err error) {
-	err = query("SELECT account, sender, channel, subject, text, reference, priority, options, idem_key, idem_hash, created_at, valid_until FROM messages WHERE id = $1",
-		func(rows *sql.Rows) error { m, err = scanMessage(rows, id); return err }, id[:])
+	err = query("SELECT "+messageFields+" FROM messages m WHERE id = $1", func(rows *sql.Rows) error { m, err = scanMessage(rows, id, false); return err }, id[:])
 	if err != nil || m == nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-func scanMessage(rows *sql.Rows, id gateway.ID) (*gateway.Message, error) {
+const messageFields = "m.account, m.sender, m.channel, m.subject, m.text, m.reference, m.priority, m.options, m.idem_key, m.idem_hash, m.created_at, m.valid_until"
+
+// scanMessage reads messageFields, behind the id where named says so.
+func scanMessage(rows *sql.Rows, id gateway.ID, named bool) (*gateway.Message, error) {
 	m := &gateway.Message{ID: id}
 	var sender, opts string
+	var key []byte
 	var idem sql.NullString
 	var created, valid int64
-	if err := rows.Scan(&m.Account, &sender, &m.Channel, &m.Subject, &m.Text, &m.Reference, &m.Priority, &opts, &idem, &m.IdemHash, &created, &valid); err != nil {
+	to := []any{&m.Account, &sender, &m.Channel, &m.Subject, &m.Text, &m.Reference, &m.Priority, &opts, &idem, &m.IdemHash, &created, &valid}
+	if named {
+		to = append([]any{&key}, to...)
+	}
+	if err := rows.Scan(to...); err != nil {
 		return nil, err
+	}
+	if named {
+		m.ID = toID(key)
 	}
 	m.From, m.IdemKey = gateway.Number(sender), idem.String
 	m.CreatedAt, m.ValidUntil = time.UnixMicro(created).UTC(), time.UnixMicro(valid).UTC()
 	return m, readOptions(m, opts)
+}
+
+// Messages are a page of the messages that fit, newest first, with their
+// deliveries as they are told.
+func (s *Store) Messages(ctx context.Context, l gateway.Listing) ([]*gateway.Message, error) {
+	var w where
+	if !l.Before.IsZero() {
+		w.and("m.id < $1", l.Before[:])
+	}
+	w.message(&l.Filter)
+	var d where
+	if err := s.deliveryFilter(ctx, &d, &l.Filter); err != nil {
+		return nil, err
+	}
+	if len(d.terms) > 0 {
+		w.and("EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND "+d.text()+")", d.args...)
+	}
+	var page []*gateway.Message
+	err := s.readOnce(ctx, "SELECT m.id, "+messageFields+" FROM messages m WHERE "+w.text()+fmt.Sprintf(" ORDER BY m.id DESC LIMIT %d", l.Limit), func(rows *sql.Rows) error {
+		m, err := scanMessage(rows, gateway.ID{}, true)
+		page = append(page, m)
+		return err
+	}, w.args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range page {
+		err := s.read(ctx, selectDeliveries+" WHERE message_id = $1 ORDER BY n", func(rows *sql.Rows) error {
+			d, err := scanDelivery(rows)
+			m.Deliveries = append(m.Deliveries, d)
+			return err
+		}, m.ID[:])
+		if err == nil {
+			err = s.behind(ctx, m.Deliveries)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
 }
 
 // Timeline is everything that happened to a message, oldest first.

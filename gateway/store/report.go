@@ -77,13 +77,19 @@ func (b *batch) match(r *gateway.Report) (*gateway.Attempt, *gateway.Delivery, e
 				if err != nil {
 					return nil, nil, err
 				}
-				if d != nil && d.Recipient == r.Recipient {
+				if d != nil && (d.Recipient == r.Recipient || swapped(r, d)) {
 					return a, d, nil
 				}
 			}
 		}
 	}
 	return nil, nil, nil
+}
+
+// swapped: a report that names the recipient as its sender and something else
+// as its recipient was filled in the wrong way round.
+func swapped(r *gateway.Report, d *gateway.Delivery) bool {
+	return r.Sender == d.Recipient && r.Recipient != ""
 }
 
 func (b *batch) byKey(r *gateway.Report) ([]*gateway.Attempt, error) {
@@ -108,7 +114,7 @@ func (b *batch) byTransaction(r *gateway.Report) ([]*gateway.Attempt, error) {
 		return nil, nil
 	}
 	a, err := b.attempt(id)
-	if err != nil || a == nil || a.Lane != r.Lane || a.CarrierKey != "" {
+	if err != nil || a == nil || a.Lane != r.Lane || a.CarrierKey != "" || a.Kind != gateway.Submits {
 		return nil, err
 	}
 	return []*gateway.Attempt{a}, nil
@@ -119,7 +125,7 @@ func (b *batch) byTransaction(r *gateway.Report) ([]*gateway.Attempt, error) {
 func (b *batch) byParties(r *gateway.Report) ([]*gateway.Attempt, error) {
 	var ids []gateway.ID
 	err := b.query(`SELECT a.id FROM attempts a JOIN deliveries d ON d.message_id = a.message_id JOIN messages m ON m.id = a.message_id
-		WHERE a.lane = $1 AND a.carrier_key IS NULL AND a.outcome IN ('unknown', 'accepted') AND a.opened_at BETWEEN $2 AND $3
+		WHERE a.lane = $1 AND a.kind = 'submit' AND a.carrier_key IS NULL AND a.outcome IN ('unknown', 'accepted') AND a.opened_at BETWEEN $2 AND $3
 		AND d.recipient = $4 AND m.sender = $5 AND d.attempt = a.id LIMIT 2`, func(rows *sql.Rows) error {
 		var id []byte
 		err := rows.Scan(&id)
@@ -311,7 +317,7 @@ func (b *batch) flushReports() error {
 			n = r.linked.n
 		}
 		rows = append(rows, []any{r.ID[:], r.Lane, r.CarrierKey, r.TransactionID, r.Recipient.E164(), r.Sender.E164(), string(r.Status), r.Raw,
-			micros(r.At), micros(r.ReceivedAt), int64(r.Patience / time.Microsecond), r.tries, at(r.wake), key(r.linked.id), n})
+			micros(r.At), micros(r.ReceivedAt), int64(r.Patience / time.Microsecond), r.tries, at(r.wake), key(r.linked.id), n, r.Linked})
 	}
 	return b.bulk(upsertReports, rows)
 }
@@ -322,7 +328,7 @@ func scanReport(rows *sql.Rows) (r parkedReport, err error) {
 	var at, received, patience int64
 	var wake, n sql.NullInt64
 	err = rows.Scan(&id, &r.Lane, &r.CarrierKey, &r.TransactionID, &recipient, &sender, &r.Status, &r.Raw, &at, &received, &patience,
-		&r.tries, &wake, &message, &n)
+		&r.tries, &wake, &message, &n, &r.Linked)
 	r.ID, r.Recipient, r.Sender = toID(id), gateway.Number(recipient), gateway.Number(sender)
 	r.At, r.ReceivedAt, r.wake = time.UnixMicro(at).UTC(), time.UnixMicro(received).UTC(), when(wake)
 	r.Patience, r.linked = time.Duration(patience)*time.Microsecond, rowKey{toID(message), int(n.Int64)}

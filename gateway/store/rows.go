@@ -156,7 +156,7 @@ func toID(b []byte) (id gateway.ID) {
 func deliveryValues(d *gateway.Delivery) []any {
 	return []any{
 		d.MessageID[:], d.N, d.Of, d.Account, d.Recipient.E164(), d.Network, int(d.Priority), bit(d.WantsReport),
-		d.Lane, strings.Join(d.Spare, ","), string(d.State), d.State.Rank(), d.Round, string(d.Reason), string(d.Claim), d.Status, bit(d.Ready), at(d.Due),
+		d.Lane, string(d.Spare), string(d.State), d.State.Rank(), d.Round, string(d.Reason), string(d.Claim), d.Status, bit(d.Ready), at(d.Due),
 		micros(d.ValidUntil), d.Attempts, d.Answers, d.Tries, d.Resends, d.Heard, bit(d.Doubt), bit(d.Duplicate), bit(d.Alone), int(d.Recall),
 		key(d.Attempt), micros(d.UpdatedAt), at(d.SentAt), at(d.DeliveredAt), at(d.ReadAt),
 	}
@@ -164,17 +164,14 @@ func deliveryValues(d *gateway.Delivery) []any {
 
 func scanDelivery(rows *sql.Rows) (d gateway.Delivery, err error) {
 	var id, attempt []byte
-	var recipient, spare string
+	var recipient string
 	var rank int
 	var valid, updated int64
 	var due, sent, delivered, read sql.NullInt64
 	err = rows.Scan(&id, &d.N, &d.Of, &d.Account, &recipient, &d.Network, &d.Priority, &d.WantsReport,
-		&d.Lane, &spare, &d.State, &rank, &d.Round, &d.Reason, &d.Claim, &d.Status, &d.Ready, &due,
+		&d.Lane, &d.Spare, &d.State, &rank, &d.Round, &d.Reason, &d.Claim, &d.Status, &d.Ready, &due,
 		&valid, &d.Attempts, &d.Answers, &d.Tries, &d.Resends, &d.Heard, &d.Doubt, &d.Duplicate, &d.Alone, &d.Recall,
 		&attempt, &updated, &sent, &delivered, &read)
-	if spare != "" {
-		d.Spare = strings.Split(spare, ",")
-	}
 	d.MessageID, d.Attempt, d.Recipient = toID(id), toID(attempt), gateway.Number(recipient)
 	d.ValidUntil, d.UpdatedAt = time.UnixMicro(valid).UTC(), time.UnixMicro(updated).UTC()
 	d.Due, d.SentAt, d.DeliveredAt, d.ReadAt = when(due), when(sent), when(delivered), when(read)

@@ -62,23 +62,25 @@ type Options struct {
 // Store is the one concrete store. It satisfies what gateway, relay, media and
 // api ask of theirs.
 type Store struct {
-	engine engine
-	opt    Options
-	writer *sql.DB
-	reader *sql.DB
-	lock   *os.File
-	in     committer
-	stmts  sync.Map // query → *sql.Stmt of the readers
-	feed   bell
-	hot    hot
-	shelf  shelf
-	parked atomic.Int64 // reports that match nothing yet; exact where this process is the only writer
-	due    atomic.Int64 // the earliest due time Next told, in µs
-	stop   context.CancelFunc
-	wg     sync.WaitGroup
-	lanes  sync.Map // names of lanes seen, for polling
-	turns  sync.Map // lane → the account its last round began with
-	told   teller
+	engine   engine
+	opt      Options
+	writer   *sql.DB
+	reader   *sql.DB
+	lock     *os.File
+	in       committer
+	stmts    sync.Map // query → *sql.Stmt of the readers
+	feed     bell
+	hot      hot
+	shelf    shelf
+	parked   atomic.Int64 // reports that match nothing yet; exact where this process is the only writer
+	due      atomic.Int64 // the earliest due time Next told, in µs
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
+	lanes    sync.Map // names of lanes seen, for polling
+	status   statuses
+	consents consents
+	turns    sync.Map // lane → the account its last round began with
+	told     teller
 }
 
 // Open opens the store and brings its schema up to date.
@@ -139,7 +141,7 @@ func (s *Store) start(ctx context.Context) error {
 	}
 	s.parked.Store(parked)
 	if s.engine.sole {
-		if err := s.fillShelf(ctx); err != nil {
+		if err := errors.Join(s.fillShelf(ctx), s.fillStatuses(ctx), s.fillConsents(ctx)); err != nil {
 			return err
 		}
 	}

@@ -46,7 +46,7 @@ func TestAnAttemptRidesAlong(t *testing.T) {
 		lease := w.own()
 		ride := func(epoch int64) (*gateway.Message, gateway.Accepting) {
 			m := w.message(alice)
-			a := gateway.Attempt{ID: gateway.NewID(), MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: epoch, Dials: 1, OpenedAt: w.now}
+			a := gateway.Attempt{ID: gateway.NewID(), Kind: gateway.Submits, MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: epoch, Dials: 1, OpenedAt: w.now}
 			out, err := w.Accept(t.Context(), gateway.Accept{Message: m, Attempts: []gateway.Attempt{a}})
 			if err != nil {
 				t.Fatal(err)
@@ -205,7 +205,7 @@ func TestAReportThatMatchesNothing(t *testing.T) {
 			if n := unmatched(); n != 0 {
 				t.Fatalf("told as unmatched after %d tries", i)
 			}
-			if next, err := w.Next(t.Context()); err != nil || !next.Equal(w.now.Add(wait)) {
+			if _, next, err := w.Due(t.Context(), w.now, 1); err != nil || !next.Equal(w.now.Add(wait)) {
 				t.Fatalf("try %d is due %v, want in %v (%v)", i, next, wait, err)
 			}
 			w.now = w.now.Add(wait)
@@ -374,7 +374,7 @@ func TestLeases(t *testing.T) {
 		}
 		w.accept(w.message(bob))
 		refused := make(chan error, 1)
-		w.Take(gateway.Order{Lease: first, N: 1}, func(_ []gateway.Dispatch, err error) { refused <- err })
+		w.Take(gateway.Order{Lease: first, N: 1}, func(_ gateway.Taken, err error) { refused <- err })
 		if err := <-refused; !errors.Is(err, gateway.ErrNotOwner) {
 			t.Errorf("an intent of an old epoch gave %v", err)
 		}
@@ -534,16 +534,16 @@ func TestChangesAppliedTwice(t *testing.T) {
 			}
 		}
 		m := w.message(alice)
-		a := gateway.Attempt{ID: gateway.NewID(), MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
+		a := gateway.Attempt{ID: gateway.NewID(), Kind: gateway.Submits, MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
 		again(&acceptance{result: result{make(chan error, 2)}, a: gateway.Accept{Message: m, Attempts: []gateway.Attempt{a}}})
 		waiting := w.accept(w.message(bob))
-		taken := &taking{order: gateway.Order{Lease: lease, N: 5}, after: func([]gateway.Dispatch, error) {}}
+		taken := &taking{order: gateway.Order{Lease: lease, N: 5}, after: func(gateway.Taken, error) {}}
 		again(taken)
-		if len(taken.taken) != 1 || taken.taken[0].Attempt.MessageID != waiting.ID {
-			t.Fatalf("took %+v", taken.taken)
+		if len(taken.out.Dispatches) != 1 || taken.out.Dispatches[0].Attempt.MessageID != waiting.ID {
+			t.Fatalf("took %+v", taken.out)
 		}
-		again(&settling{gateway.Settlement{Attempt: taken.taken[0].Attempt.ID, Lane: "north", Result: gateway.Result{Outcome: gateway.Accepted, CarrierKey: "k"},
-			Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour)}}, func(error) {}})
+		again(&settling{gateway.Settlement{Attempt: taken.out.Dispatches[0].Attempt.ID, Lane: "north", Result: gateway.Result{Outcome: gateway.Accepted, CarrierKey: "k"},
+			Next: []gateway.NextOf{{Next: gateway.Next{State: gateway.Sent, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour)}}}}, func(error) {}})
 		again(&reporting{result: result{make(chan error, 2)}, r: parkedReport{Report: w.report("k", bob, gateway.ReportRetrieved)}})
 		for _, id := range []gateway.ID{m.ID, waiting.ID} {
 			got, attempts := w.read(id)

@@ -118,11 +118,11 @@ func (w *world) own() gateway.Lease {
 func take(t testing.TB, s *Store, o gateway.Order) []gateway.Dispatch {
 	t.Helper()
 	got := make(chan []gateway.Dispatch, 1)
-	s.Take(o, func(d []gateway.Dispatch, err error) {
+	s.Take(o, func(d gateway.Taken, err error) {
 		if err != nil {
 			t.Errorf("take: %v", err)
 		}
-		got <- d
+		got <- d.Dispatches
 	})
 	return <-got
 }
@@ -135,7 +135,11 @@ func (w *world) take(n int) []gateway.Dispatch {
 func (w *world) settle(d gateway.Dispatch, r gateway.Result, next gateway.Next) {
 	w.t.Helper()
 	done := make(chan error, 1)
-	w.Settle(gateway.Settlement{Attempt: d.Attempt.ID, Lane: "north", Result: r, Next: next}, func(err error) { done <- err })
+	var each []gateway.NextOf
+	for _, n := range d.Attempt.Covers {
+		each = append(each, gateway.NextOf{N: n, Next: next})
+	}
+	w.Settle(gateway.Settlement{Attempt: d.Attempt.ID, Lane: "north", Result: r, Next: each}, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		w.t.Fatal(err)
 	}
@@ -200,7 +204,7 @@ func (w *world) timeline(id gateway.ID, want ...string) {
 // again applies due parked reports.
 func (w *world) due() []gateway.Delivery {
 	w.t.Helper()
-	due, err := w.Due(context.Background(), w.now, 500)
+	due, _, err := w.Due(context.Background(), w.now, 500)
 	if err != nil {
 		w.t.Fatal(err)
 	}
