@@ -106,7 +106,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"", "a: &a [*a]", "log: {level: ${X}}", "accounts:\n- id: a\n  numbers: [+12125550123, {number: 1}]",
 		"carriers: [{name: n, protocol: mm7, url: 'http://h/', reports: {basic: {username: u, password: '${P}'}}}]",
-		"listen: {api: ['unix:x', 'tcp:h:1']}\nroutes: [{to: ['+1'], carriers: [n, m]}]", "? a\n: b\n", "a: |\n  b\n", "- - a\n", "\r\n---\n...\n",
+		"listen: {api: ['unix:x', 'tcp:h:1']}\nroutes: [{to: ['+1'], carriers: [n, m]}]", "? a\n: b\n", "media_reserve: [1]", "a: |\n  b\n", "- - a\n", "\r\n---\n...\n",
 	} {
 		f.Add([]byte(text))
 	}

@@ -71,7 +71,17 @@ type Duration time.Duration
 // D is the duration as the standard library's type.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
-func (d Duration) String() string { return time.Duration(d).String() }
+// String is the form of the file, without the units that are 0: 1h30m, 72h.
+func (d Duration) String() string {
+	text := d.D().String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 var errDuration = errors.New("is not a duration; write a number and its unit: 500ms, 5s, 15m, 24h, 7d")
 
