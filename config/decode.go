@@ -160,7 +160,7 @@ func (r *reader) scalar(text string, s scalar, path string) {
 	if err := s.set(value); err != nil {
 		quoted := "the value"
 		switch s.(type) {
-		case *Size, *Duration, *Prefix, *Address:
+		case *Size, *Duration, *Prefix, *Address, *Code:
 			quoted = quote(text)
 		}
 		r.fault(path, "%s %s", quoted, err)

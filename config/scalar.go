@@ -250,6 +250,28 @@ func validHostPort(addr string) bool {
 	return err == nil
 }
 
+// Code is what a carrier answered with, in the words of the log: an MM7
+// StatusCode, as 4030, or the HTTP code of an answer without one, as http-503.
+// In the file a number or text; empty: any.
+type Code string
+
+var codes = []struct {
+	prefix    string
+	low, high uint64
+}{{"http-", 100, 599}, {"", 1, 9999}}
+
+func (c *Code) set(text string) error {
+	for _, form := range codes {
+		digits, ok := strings.CutPrefix(text, form.prefix)
+		n, err := strconv.ParseUint(digits, 10, 16)
+		if ok && err == nil && strconv.FormatUint(n, 10) == digits && n >= form.low && n <= form.high {
+			*c = Code(text)
+			return nil
+		}
+	}
+	return errors.New("is not a code; write a StatusCode, 1 to 9999, or http- and the HTTP code, 100 to 599: 4030, http-503")
+}
+
 // Prefix is a range of source addresses; a single address is a range of one.
 type Prefix struct{ netip.Prefix }
 
