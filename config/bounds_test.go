@@ -29,6 +29,7 @@ func TestHostileFiles(t *testing.T) {
 		"NUL":            {"log:\n  level: in\x00fo\n", "not UTF-8"},
 		"unknown keys":   {"accounts:\n" + strings.Repeat("- {x: 1}\n", 5_000), "more problems follow"},
 		"empty items":    {"carriers: [" + strings.Repeat("{},", 20_000) + "]", "more problems follow"},
+		"outcomes":       {"carriers: [{name: n, protocol: mm7, url: 'http://h/', outcomes: [" + strings.Repeat("{code: 1},", maxOutcomes+1) + "]}]", "more than 256"},
 		"sockets":        {"listen: {api: [" + strings.Repeat("'unix:x',", 20_000) + "]}", "more than 16"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +107,8 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"", "a: &a [*a]", "log: {level: ${X}}", "accounts:\n- id: a\n  numbers: [+12125550123, {number: 1}]",
 		"carriers: [{name: n, protocol: mm7, url: 'http://h/', reports: {basic: {username: u, password: '${P}'}}}]",
-		"listen: {api: ['unix:x', 'tcp:h:1']}\nroutes: [{to: ['+1'], carriers: [n, m]}]", "? a\n: b\n", "a: |\n  b\n", "- - a\n", "\r\n---\n...\n",
+		"listen: {api: ['unix:x', 'tcp:h:1']}\nroutes: [{to: ['+1'], carriers: [n, m]}]", "? a\n: b\n", "media_reserve: [1]",
+		"carriers: [{name: n, protocol: mm7, url: 'http://h/', reports: {open: true}, outcomes: [{code: [1]}, {code: 1, then: busy, after: {a: b}}, {text: x, then: split}]}]", "a: |\n  b\n", "- - a\n", "\r\n---\n...\n",
 	} {
 		f.Add([]byte(text))
 	}

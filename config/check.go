@@ -22,6 +22,7 @@ func (r *reader) check(c *Config, o Options) {
 	c.StateDir = r.path(c.StateDir)
 	r.checkDatabase(c)
 	r.checkMedia(c)
+	r.between("drain", c.Drain, 5*time.Second, 10*time.Minute)
 	r.checkListen(c)
 	r.checkNames("operators.users", c.Operators.Users)
 	r.checkNames("operators.groups", c.Operators.Groups)
@@ -70,6 +71,13 @@ func (r *reader) within(path string, n, low, high int) {
 func (r *reader) positive(path string, d Duration) {
 	if d <= 0 {
 		r.fault(path, "must be more than 0")
+	}
+}
+
+// between checks a duration against both its ends.
+func (r *reader) between(path string, d Duration, low, high time.Duration) {
+	if d.D() < low || d.D() > high {
+		r.fault(path, "must be %s to %s", Duration(low), Duration(high))
 	}
 }
 
@@ -220,40 +228,6 @@ func (r *reader) checkCapability(c *Capability) {
 		return
 	}
 	_ = f.Close()
-}
-
-func (r *reader) checkRoutes(routes []Route, carriers carrierNames) {
-	for i, route := range routes {
-		path := fmt.Sprintf("routes[%d]", i)
-		if r.faulty[path] {
-			continue
-		}
-		switch route.Kind {
-		case "", "mms":
-		case "sms":
-			r.fault(path+".kind", "SMS needs an smpp carrier, which is not part of this release; write mms")
-		default:
-			r.fault(path+".kind", "must be mms, or left out for what the carrier's protocol sends")
-		}
-		for j, prefix := range route.To {
-			if !validPrefix(prefix) {
-				r.fault(fmt.Sprintf("%s.to[%d]", path, j), `is not the beginning of a number; write + and digits: "+1", "+1416"`)
-			}
-		}
-		switch len(route.Carriers) {
-		case 0:
-			r.fault(path+".carriers", "is missing; name the carrier that takes these messages: [north]")
-		case 1:
-		default:
-			r.fault(path+".carriers", "failover among carriers is not part of this release; name one")
-		}
-		r.checkCarrierNames(path+".carriers", route.Carriers, carriers)
-	}
-}
-
-func validPrefix(prefix string) bool {
-	digits, plus := strings.CutPrefix(prefix, "+")
-	return plus && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
 // orList is a, b or c.

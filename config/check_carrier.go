@@ -17,13 +17,14 @@ var (
 	contentID   = regexp.MustCompile(`^[A-Za-z0-9._/-]+(@[A-Za-z0-9.-]+)?$`)
 )
 
-// carrierNames are the names that may be referred to, and a sentence on them.
+// carrierNames are the names that may be referred to, each with its protocol,
+// and a sentence on them.
 type carrierNames struct {
-	known map[string]bool
+	known map[string]string
 	say   string
 }
 
-func sayNames(known map[string]bool) string {
+func sayNames(known map[string]string) string {
 	if len(known) == 0 {
 		return "none is configured"
 	}
@@ -36,7 +37,7 @@ func sayNames(known map[string]bool) string {
 
 func (r *reader) checkCarrierNames(path string, names []string, carriers carrierNames) {
 	for i, name := range names {
-		if !carriers.known[name] {
+		if _, ok := carriers.known[name]; !ok {
 			r.fault(fmt.Sprintf("%s[%d]", path, i), "no carrier has this name; %s", carriers.say)
 		}
 	}
@@ -45,14 +46,14 @@ func (r *reader) checkCarrierNames(path string, names []string, carriers carrier
 // checkCarriers returns the names that routes and numbers may use, those of
 // carriers with faults included.
 func (r *reader) checkCarriers(carriers []Carrier, o Options) carrierNames {
-	names, seen := map[string]bool{}, map[string]string{}
+	names, seen := map[string]string{}, map[string]string{}
 	for i := range carriers {
 		c, path := &carriers[i], fmt.Sprintf("carriers[%d]", i)
 		if r.faulty[path] {
 			continue
 		}
 		if r.need(path+".name", c.Name, "every carrier has a name, such as north") {
-			names[c.Name] = true
+			names[c.Name] = c.Protocol
 			r.unique(path+".name", c.Name, seen)
 			if !carrierName.MatchString(c.Name) {
 				r.fault(path+".name", "must be 1 to 32 of a-z 0-9 -")
@@ -92,6 +93,7 @@ func (r *reader) checkMM7(path string, c *Carrier, o Options) {
 	r.positive(path+".timeouts.report", c.Timeouts.Report)
 	r.checkLimits(path+".limits.", c.Limits)
 	r.checkRetry(path+".retry.", c.Retry)
+	r.checkOutcomes(path+".outcomes", c)
 }
 
 func (r *reader) checkQuirks(path string, q Quirks) {
@@ -125,6 +127,12 @@ func (r *reader) checkReports(path string, s *Reports) {
 		r.warn(path+".open", "anyone who reaches the listener can report for this carrier; this is for tests")
 	case !r.broken[path]:
 		r.fault(path, "the carrier needs credentials to report to us: basic: {username: …, password_file: …}; or open: true, for tests")
+	}
+	seen := map[string]string{}
+	for i, word := range s.MessageID {
+		at := fmt.Sprintf("%s.message_id[%d]", path, i)
+		r.oneOf(at, word, "ignore_case", "ignore_leading_zeros")
+		r.unique(at, word, seen)
 	}
 }
 
@@ -197,11 +205,24 @@ func (r *reader) checkLimits(path string, l Limits) {
 	if l.MaxMessage < 10*KiB || l.MaxMessage > 100*MiB {
 		r.fault(path+"max_message", "must be 10KiB to 100MiB; it counts the whole HTTP body")
 	}
-	if r.has(path + "day_zone") {
-		_, err := time.LoadLocation(l.DayZone)
-		if err != nil || slices.Contains([]string{"", "Local"}, l.DayZone) {
-			r.fault(path+"day_zone", "is not a time zone known here; write its IANA name: America/Los_Angeles")
-		}
+	r.within(path+"per_day", l.PerDay, 0, 1_000_000_000)
+	r.within(path+"max_recipients", l.MaxRecipients, 1, 1000)
+	r.checkDayZone(path, l)
+}
+
+// checkDayZone leaves a zone alone that is only the default and has no effect:
+// a machine without a table of zones runs well without day caps.
+func (r *reader) checkDayZone(path string, l Limits) {
+	given := r.has(path + "day_zone")
+	if !given && l.PerDay == 0 {
+		return
+	}
+	switch _, err := time.LoadLocation(l.DayZone); {
+	case err == nil && l.DayZone != "" && l.DayZone != "Local":
+	case given:
+		r.fault(path+"day_zone", "is not a time zone known here; write its IANA name: America/Los_Angeles")
+	default:
+		r.fault(path+"day_zone", "is %s when left out, which is not known here, and per_day counts from its midnight; install tzdata, or write UTC", l.DayZone)
 	}
 }
 

@@ -24,6 +24,8 @@ type Config struct {
 	Media string `yaml:"media"`
 	// MediaReserve is how much preallocated media space is kept ready.
 	MediaReserve Size `yaml:"media_reserve"`
+	// Drain is how long a stopping daemon may take for what is under way.
+	Drain Duration `yaml:"drain"`
 
 	Listen     Listen     `yaml:"listen"`
 	Operators  Operators  `yaml:"operators"`
@@ -116,6 +118,10 @@ type Carrier struct {
 	Timeouts Timeouts `yaml:"timeouts"`
 	Limits   Limits   `yaml:"limits"`
 	Retry    Retry    `yaml:"retry"`
+	// Cancel tells that the carrier takes CancelReq for what it was sent.
+	Cancel bool `yaml:"cancel"`
+	// Outcomes override what single answers mean; the first that fits decides.
+	Outcomes []Outcome `yaml:"outcomes"`
 }
 
 // Quirks override single habits of a carrier's dialect; nil leaves the
@@ -152,6 +158,9 @@ type Reports struct {
 	Basic *Basic   `yaml:"basic"`
 	From  []Prefix `yaml:"from"`
 	Open  bool     `yaml:"open"`
+	// MessageID holds what the carrier does to MessageIDs in its reports:
+	// ignore_case, ignore_leading_zeros. Empty: they come as they were given.
+	MessageID []string `yaml:"message_id"`
 }
 
 // Timeouts of one carrier: to connect; for a whole exchange, from dialling to
@@ -166,16 +175,20 @@ type Timeouts struct {
 type Limits struct {
 	PerSecond float64 `yaml:"per_second"`
 	Burst     int     `yaml:"burst"`
-	// Count is recipients or requests: what PerSecond counts. While one
-	// recipient goes in a request they are the same.
+	// Count is recipients or requests: what PerSecond and PerDay count. With
+	// MaxRecipients 1 they are the same.
 	Count string `yaml:"count"`
-	// DayZone is the IANA time zone of the carrier's midnight. It has no effect
-	// while there are no day caps.
+	// PerDay is a cap from one midnight of DayZone to the next; 0: none.
+	PerDay int `yaml:"per_day"`
+	// DayZone is the IANA time zone of the carrier's midnight. It is known on
+	// this machine if PerDay is set.
 	DayZone string `yaml:"day_zone"`
 	// Window is how many requests may be unanswered.
 	Window int `yaml:"window"`
 	// MaxMessage counts the whole HTTP body as sent.
 	MaxMessage Size `yaml:"max_message"`
+	// MaxRecipients is how many go in one request; above 1 they go as Bcc only.
+	MaxRecipients int `yaml:"max_recipients"`
 }
 
 // Retry says when a message is tried again. Attempts 0: until it expires.
@@ -194,13 +207,39 @@ type Retry struct {
 	ResendID string `yaml:"resend_id"`
 }
 
-// Route says which carrier takes what; the first match wins.
+// Outcome says what an answer of the carrier means. An answer fits that has the
+// Code and the Text; an empty one of these is not looked at, and one is there.
+type Outcome struct {
+	Code Code `yaml:"code"`
+	// Text is part of the carrier's StatusText or Details, in any letter case.
+	Text string `yaml:"text"`
+	// Then is accepted; retry, a try of the message; busy, the lane's trouble,
+	// which is never counted; reject; reject_size; split, once more and each
+	// recipient alone; stop_sender; stop_lane; or unknown.
+	Then string `yaml:"then"`
+	// Reason is why a reject was one, and empty for all else:
+	// carrier_refused_request, carrier_refused_content, carrier_refused_address,
+	// carrier_refused_sender, carrier_filtered, handset_unsupported or
+	// recipient_rejected.
+	Reason string `yaml:"reason"`
+	// After is how long the message waits after retry, and the whole lane after
+	// busy; 0: as usual.
+	After Duration `yaml:"after"`
+}
+
+// Route says which carriers take what; the first match wins. From, To and
+// Network all have to fit.
 type Route struct {
-	// Kind is mms, or empty for what the carrier's protocol sends.
+	// Kind is mms, or empty for what the carriers' protocol sends.
 	Kind string `yaml:"kind"`
-	// To are E.164 prefixes; empty: every number.
-	To []string `yaml:"to"`
-	// Carriers holds exactly one name in this release.
+	// From and To are E.164 prefixes of sender and recipient; empty: every number.
+	From []string `yaml:"from"`
+	To   []string `yaml:"to"`
+	// Network are names of the recipient's network as the lookup tells it;
+	// empty: every network, and none.
+	Network []string `yaml:"network"`
+	// Carriers are one or several, of one protocol; where there are several,
+	// each is for when those before it cannot take a message.
 	Carriers []string `yaml:"carriers"`
 }
 
@@ -210,6 +249,7 @@ func Default() Config {
 	return Config{
 		StateDir:     "./state",
 		MediaReserve: 256 * MiB,
+		Drain:        Duration(25 * time.Second),
 		Listen: Listen{
 			Carriers: Address{Network: "tcp", Addr: "127.0.0.1:8081"},
 			Admin:    Address{Network: "tcp", Addr: "127.0.0.1:8080"},
@@ -238,7 +278,7 @@ func (c *Carrier) defaults() {
 		},
 		Limits: Limits{
 			PerSecond: 50, Burst: 1, Count: "recipients",
-			DayZone: "America/Los_Angeles", Window: 8, MaxMessage: 1 * MiB,
+			DayZone: "America/Los_Angeles", Window: 8, MaxMessage: 1 * MiB, MaxRecipients: 1,
 		},
 		Retry: Retry{
 			First: Duration(5 * time.Second), Max: Duration(15 * time.Minute),

@@ -103,6 +103,7 @@ func TestEveryKey(t *testing.T) {
 		{"database", c.Database.Reveal(), "postgres://gw:hunter2@db/mmsgw"},
 		{"media", c.Media, filepath.Join(here, "shared")},
 		{"media_reserve", c.MediaReserve, GiB},
+		{"drain", c.Drain.D(), 90 * time.Second},
 		{"listen", c.Listen, Listen{
 			API:      []Address{{"unix", filepath.Join(here, "a.sock")}, {"unix", "/run/mmsgw/b.sock"}},
 			Carriers: Address{"tcp", "[::1]:18081"}, Admin: Address{"tcp", "127.0.0.1:18080"},
@@ -127,10 +128,22 @@ func TestEveryKey(t *testing.T) {
 		{"auth", north.Auth.Basic.Password.Reveal(), "hunter2"},
 		{"reports", north.Reports.Basic.Password.Reveal(), "hunter2"},
 		{"from", fmt.Sprint(north.Reports.From), "[192.0.2.0/24 2001:db8::1/128]"},
+		{"message_id", north.Reports.MessageID, []string{"ignore_case", "ignore_leading_zeros"}},
 		{"timeouts", north.Timeouts, Timeouts{Duration(time.Second), Duration(90 * time.Second), Duration(84 * time.Hour)}},
-		{"limits", north.Limits, Limits{0.5, 2, "requests", "UTC", 1, 600 * KiB}},
+		{"limits", north.Limits, Limits{0.5, 2, "requests", 10000, "UTC", 1, 600 * KiB, 20}},
 		{"retry", north.Retry, Retry{Duration(500 * time.Millisecond), Duration(time.Minute), 3, "resend", Duration(time.Hour), "resend", 99, "new"}},
-		{"routes", c.Routes, []Route{{"mms", []string{"+1416", "+1"}, []string{"north"}}, {"", nil, []string{"2"}}}},
+		{"cancel", north.Cancel, true},
+		{"outcomes", north.Outcomes, []Outcome{
+			{Code: "4030", Text: "Overload", Then: "busy", After: Duration(time.Minute)},
+			{Code: "4030", Then: "retry"},
+			{Code: "http-503", Then: "split"},
+			{Text: "4", Then: "reject", Reason: "carrier_refused_request"},
+			{Code: "1", Then: "reject", Reason: "carrier_filtered"},
+		}},
+		{"routes", c.Routes, []Route{
+			{"mms", []string{"+1212"}, []string{"+1416", "+1"}, []string{"Bell", "T 2"}, []string{"north", "2"}},
+			{Carriers: []string{"2"}},
+		}},
 	} {
 		if !reflect.DeepEqual(test.got, test.want) {
 			t.Errorf("%s: got %#v, want %#v", test.what, test.got, test.want)
@@ -276,7 +289,7 @@ carriers:
     url: http://127.0.0.1:9091/mm7
     auth: {basic: {username: gw, password_file: open.pass}}
     reports: {basic: {username: gw, password_file: tight.pass}}
-  - {name: south, protocol: mm7, url: "http://127.0.0.1:9091/", reports: {open: true}}
+  - {name: south, protocol: mm7, url: "http://127.0.0.1:9091/", reports: {open: true}, outcomes: [{code: 4031, then: split}]}
 `
 	c, err := Parse([]byte(text), filepath.Join(dir, "f.yaml"), noEnv, Options{})
 	if err != nil {
@@ -286,6 +299,65 @@ carriers:
 	compare(t, "testdata/warnings.golden", got)
 	if c := parse(t, "database: postgres://db/mmsgw\nmedia: file:/shared/dir\ncapability: {unknown: warn}\n"); len(c.Warnings) > 0 {
 		t.Errorf("nothing is odd, but: %v", c.Warnings)
+	}
+}
+
+// TestRoutesThatAreNeverReached sees which routes are warned of, and that those
+// that only resemble the ones before are not.
+func TestRoutesThatAreNeverReached(t *testing.T) {
+	c, err := Parse([]byte(`carriers: [{name: n, protocol: mm7, url: "http://h/", reports: {open: true}}]
+routes:
+- {to: ["+1416", "+1604"], carriers: [n]}
+- {to: ["+1604", "+1416"], carriers: [n]}
+- {to: ["+14165"], kind: mms, carriers: [n]}
+- {to: ["+1416", "+1"], carriers: [n]}
+- {to: ["+141"], from: ["+1212"], carriers: [n]}
+- {from: ["+1212"], network: [Bell], carriers: [n]}
+- {from: ["+12125"], network: [Bell], carriers: [n]}
+- {from: ["+12125"], network: [bell], carriers: [n]}
+- {from: ["+1212"], network: [Bell, Rogers], carriers: [n]}
+- {network: [Bell], carriers: [n]}
+- {carriers: [n]}
+- {kind: mms, carriers: [n]}
+- {to: ["+44"], network: [O2], carriers: [n]}
+`), "f.yaml", noEnv, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, w := range c.Warnings {
+		if strings.HasPrefix(w.Key, "routes[") {
+			got.WriteString(w.String() + "\n")
+		}
+	}
+	compare(t, "testdata/routes.golden", got.String())
+}
+
+// TestManyRoutes sees that holding routes against each other has an end: without
+// one these would take hours.
+func TestManyRoutes(t *testing.T) {
+	wide, narrow := make([]string, 1_000_000), make([]string, 1_000_000)
+	for i := range wide {
+		wide[i], narrow[i] = "+2", "+1"
+	}
+	wide[len(wide)-1] = "+1"
+	r := newReader("f.yaml", "/", noEnv)
+	r.checkOrder([]Route{{To: wide}, {To: narrow}}, []string{"mms", "mms"})
+	r.checkOrder(make([]Route, 1_000_000), make([]string, 1_000_000))
+	if !r.warnings.full() {
+		t.Errorf("%d warnings of a million routes that are the same", len(r.warnings))
+	}
+}
+
+// TestDayZoneOfTheDefault sees that a machine without a table of zones is told
+// so where day caps need one.
+func TestDayZoneOfTheDefault(t *testing.T) {
+	for perDay, want := range map[int]string{0: "", 1: "install tzdata"} {
+		r := newReader("f.yaml", "/", noEnv)
+		r.checkDayZone("carriers[0].limits.", Limits{PerDay: perDay, DayZone: "Nowhere/Known"})
+		if got := r.problems.Error(); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("per_day %d: got %q, want …%s…", perDay, got, want)
+		}
 	}
 }
 

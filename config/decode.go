@@ -87,7 +87,7 @@ func (r *reader) decode(node ast.Node, v reflect.Value, path string) {
 	switch {
 	case isScalar && plain:
 		r.scalar(text, s, path)
-	case v.Kind() == reflect.Struct && len(r.fields(v.Type())) > 0:
+	case hasKeys(v.Type()):
 		r.mapping(node, v, path)
 	case isScalar:
 		r.wrongType(node, v, path)
@@ -160,7 +160,7 @@ func (r *reader) scalar(text string, s scalar, path string) {
 	if err := s.set(value); err != nil {
 		quoted := "the value"
 		switch s.(type) {
-		case *Size, *Duration, *Prefix, *Address:
+		case *Size, *Duration, *Prefix, *Address, *Code:
 			quoted = quote(text)
 		}
 		r.fault(path, "%s %s", quoted, err)
@@ -238,7 +238,7 @@ func (r *reader) wrongType(node ast.Node, v reflect.Value, path string) {
 		reflect.String: "text", reflect.Int: "a whole number", reflect.Float64: "a number",
 		reflect.Bool: "true or false", reflect.Slice: "a list", reflect.Struct: "keys with values",
 	}[v.Kind()]
-	if _, ok := v.Addr().Interface().(scalar); ok && len(r.fields(v.Type())) == 0 {
+	if _, ok := v.Addr().Interface().(scalar); ok && !hasKeys(v.Type()) {
 		want = "a single value"
 	}
 	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Struct {
@@ -252,6 +252,19 @@ func (r *reader) wrongType(node ast.Node, v reflect.Value, path string) {
 	r.fault(path, "wants %s, found %s%s", want, found, hint)
 }
 
+// keyOf is the key of a struct's field, empty where it has none.
+func keyOf(f reflect.StructField) string {
+	if key := f.Tag.Get("yaml"); key != "-" {
+		return key
+	}
+	return ""
+}
+
+// hasKeys tells a struct that the file writes as keys with values.
+func hasKeys(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.NumField() > 0 && keyOf(t.Field(0)) != ""
+}
+
 // fields are the keys of a struct type.
 func (r *reader) fields(t reflect.Type) map[string]int {
 	if known, ok := r.kinds[t]; ok {
@@ -259,7 +272,7 @@ func (r *reader) fields(t reflect.Type) map[string]int {
 	}
 	keys := map[string]int{}
 	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
+		if key := keyOf(t.Field(i)); key != "" {
 			keys[key] = i
 		}
 	}

@@ -71,7 +71,17 @@ type Duration time.Duration
 // D is the duration as the standard library's type.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
-func (d Duration) String() string { return time.Duration(d).String() }
+// String is the form of the file, without the units that are 0: 1h30m, 72h.
+func (d Duration) String() string {
+	text := d.D().String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 var errDuration = errors.New("is not a duration; write a number and its unit: 500ms, 5s, 15m, 24h, 7d")
 
@@ -238,6 +248,28 @@ func validHostPort(addr string) bool {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return err == nil
+}
+
+// Code is what a carrier answered with, in the words of the log: an MM7
+// StatusCode, as 4030, or the HTTP code of an answer without one, as http-503.
+// In the file a number or text; empty: any.
+type Code string
+
+var codes = []struct {
+	prefix    string
+	low, high uint64
+}{{"http-", 100, 599}, {"", 1, 9999}}
+
+func (c *Code) set(text string) error {
+	for _, form := range codes {
+		digits, ok := strings.CutPrefix(text, form.prefix)
+		n, err := strconv.ParseUint(digits, 10, 16)
+		if ok && err == nil && strconv.FormatUint(n, 10) == digits && n >= form.low && n <= form.high {
+			*c = Code(text)
+			return nil
+		}
+	}
+	return errors.New("is not a code; write a StatusCode, 1 to 9999, or http- and the HTTP code, 100 to 599: 4030, http-503")
 }
 
 // Prefix is a range of source addresses; a single address is a range of one.
