@@ -37,7 +37,7 @@ type ClientOptions struct {
 	Rand io.Reader
 }
 
-// Client submits messages to one MMSC. It may be used by many goroutines.
+// Client submits messages to one MMSC, and cancels them there. It may be used by many goroutines.
 type Client struct {
 	url     string
 	host    string // for errors: the URL itself may hold credentials
@@ -93,8 +93,35 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // *[NoAnswerError], when one may have. A request of which nothing was written is tried
 // once more; beyond that nothing is ever sent twice.
 func (c *Client) Submit(ctx context.Context, r *SubmitReq) (*Response, error) {
+	return c.ask(ctx, OpSubmitRsp, func() (*Body, error) { return c.submission(r) })
+}
+
+// Cancel sends one CancelReq and gives the MMSC's answer: 1000 where nobody will get
+// the message any more, 2005 where it has no such MessageID, 3001 where it is too late.
+// What is said of [Client.Submit] about answers and errors is true of it word for word.
+func (c *Client) Cancel(ctx context.Context, r *CancelReq) (*Response, error) {
+	return c.ask(ctx, OpCancelRsp, func() (*Body, error) { return c.cancellation(r) })
+}
+
+func (c *Client) submission(r *SubmitReq) (*Body, error) {
+	var boundary [16]byte
+	if _, err := io.ReadFull(c.rand, boundary[:]); err != nil {
+		return nil, fmt.Errorf("make a MIME boundary: %w", err)
+	}
+	return Encode(c.dialect, r, boundary)
+}
+
+func (c *Client) cancellation(r *CancelReq) (*Body, error) {
+	if r.MessageID == "" {
+		return nil, errors.New("encode CancelReq: MessageID is empty; the one of the SubmitRsp is needed")
+	}
+	return bareBody(r.Encode(c.dialect)), nil
+}
+
+// ask sends one request, of what encode makes, whose answer should be a want.
+func (c *Client) ask(ctx context.Context, want Operation, encode func() (*Body, error)) (*Response, error) {
 	d := &departure{tracked: c.tracked}
-	req, err := c.request(d.trace(ctx), r)
+	req, err := c.request(d.trace(ctx), encode)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -113,17 +140,13 @@ func (c *Client) Submit(ctx context.Context, r *SubmitReq) (*Response, error) {
 		return nil, &NotSentError{c.host, err}
 	}
 	defer resp.Body.Close()
-	return c.answer(resp)
+	return c.answer(resp, want)
 }
 
 // request makes the HTTP request. Its length is exact and its GetBody nil, so that the
 // transport can neither send it in chunks nor send it again by itself.
-func (c *Client) request(ctx context.Context, r *SubmitReq) (*retryablehttp.Request, error) {
-	var boundary [16]byte
-	if _, err := io.ReadFull(c.rand, boundary[:]); err != nil {
-		return nil, fmt.Errorf("make a MIME boundary: %w", err)
-	}
-	body, err := Encode(c.dialect, r, boundary)
+func (c *Client) request(ctx context.Context, encode func() (*Body, error)) (*retryablehttp.Request, error) {
+	body, err := encode()
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +193,8 @@ func (c *Client) exchange(req *retryablehttp.Request, d *departure) (*http.Respo
 	return again.Do(req)
 }
 
-// answer reads what the MMSC said. A success counts only in a SubmitRsp.
-func (c *Client) answer(resp *http.Response) (*Response, error) {
+// answer reads what the MMSC said. A success counts only in the Rsp to what was asked.
+func (c *Client) answer(resp *http.Response, want Operation) (*Response, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxEnvelope+1))
 	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if err != nil && good {
@@ -181,8 +204,8 @@ func (c *Client) answer(resp *http.Response) (*Response, error) {
 	if err != nil {
 		return nil, &NoAnswerError{c.host, resp.StatusCode, err}
 	}
-	if r.Status.Code/1000 == 1 && (r.Operation != OpSubmitRsp || r.Fault != nil) {
-		return nil, &NoAnswerError{c.host, resp.StatusCode, fmt.Errorf("it tells success, but is a %.40q and no SubmitRsp", string(r.Operation))}
+	if r.Status.Code/1000 == 1 && (r.Operation != want || r.Fault != nil) {
+		return nil, &NoAnswerError{c.host, resp.StatusCode, fmt.Errorf("it tells success, but is a %.40q and no %s", string(r.Operation), want)}
 	}
 	return r, nil
 }

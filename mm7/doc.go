@@ -2,7 +2,7 @@
 // service provider (VASP, we) and a carrier's MMS relay/server (MMSC): SOAP 1.1
 // envelopes, for a SubmitReq with the message as MIME attachments, over HTTP.
 //
-// It holds both directions and both ends. [Client] submits to an MMSC;
+// It holds both directions and both ends. [Client] submits to an MMSC, and cancels;
 // [Handler] takes the reports an MMSC posts to us. [Encode] and [ParseSubmit],
 // [EncodeResponse] and [ParseResponse], the Encode methods of reports and
 // [ParseRequest] are the codec they stand on, and serve a simulated MMSC as well.

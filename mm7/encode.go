@@ -25,12 +25,17 @@ func Encode(d Dialect, r *SubmitReq, boundary [16]byte) (*Body, error) {
 	}
 	envelope := submitEnvelope(d, r)
 	if len(r.Parts) == 0 {
-		b := &Body{ContentType: `text/xml; charset="utf-8"`}
-		b.add(piece{data: envelope})
-		return b, nil
+		return bareBody(envelope), nil
 	}
 	id := hex.EncodeToString(boundary[:])
 	return encodeParts(d, r.Parts, envelope, id)
+}
+
+// bareBody is a body of the envelope alone (TS 23.140, MM7 SOAP binding).
+func bareBody(envelope []byte) *Body {
+	b := &Body{ContentType: `text/xml; charset="utf-8"`}
+	b.add(piece{data: envelope})
+	return b
 }
 
 // Measure is the length of the body [Encode] makes for r, to the byte and for every

@@ -13,6 +13,8 @@ type Operation string
 const (
 	OpSubmitReq         Operation = "SubmitReq"
 	OpSubmitRsp         Operation = "SubmitRsp"
+	OpCancelReq         Operation = "CancelReq"
+	OpCancelRsp         Operation = "CancelRsp"
 	OpDeliveryReportReq Operation = "DeliveryReportReq"
 	OpDeliveryReportRsp Operation = "DeliveryReportRsp"
 	OpReadReplyReq      Operation = "ReadReplyReq"
@@ -119,6 +121,19 @@ type SubmitReq struct {
 	SMIL []byte
 }
 
+// CancelReq asks an MMSC not to deliver a message that it took (TS 23.140,
+// MM7_cancel.REQ): to those recipients it has told of nothing yet. Strings left empty
+// are not written. Fields marked Release 6 are written in a Release 6 namespace only.
+type CancelReq struct {
+	Head
+	VASPID, VASID string // ids the carrier gave us
+	SenderAddress Address
+	MessageID     string // of the SubmitRsp; always written
+	ApplicID      string // Release 6
+	ReplyApplicID string // Release 6
+	AuxApplicInfo string // Release 6
+}
+
 // ReplyCharging says that the sender pays for replies; empty fields are left out.
 type ReplyCharging struct {
 	Size     string // bytes
@@ -201,13 +216,15 @@ type ReadReplyReq struct {
 	StatusText       string
 }
 
-// Request is what an MMSC asked of us; one of the pointers is set for an Operation
-// this package takes, none for another.
+// Request is what was asked of us: by an MMSC or, in a Cancel, of an MMSC. One of the
+// pointers is set for an Operation this package takes, none for another; a SubmitReq,
+// which has parts, is for [ParseSubmit].
 type Request struct {
 	Head
 	Operation      Operation
 	DeliveryReport *DeliveryReportReq
 	ReadReply      *ReadReplyReq
+	Cancel         *CancelReq
 }
 
 // DateTime is t as xs:dateTime in UTC, to the second: the form every MMSC takes.

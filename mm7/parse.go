@@ -95,10 +95,10 @@ func positive(s string) int {
 	return n
 }
 
-// ParseRequest reads what an MMSC posts to us. body is the whole HTTP body, of at
-// most [MaxEnvelope] bytes. An Operation the package does not take gives a Request
-// with its Head alone; missing fields are empty: what is mandatory is for the one
-// who answers to say.
+// ParseRequest reads what an MMSC posts to us, and a CancelReq as an MMSC gets it.
+// body is the whole HTTP body, of at most [MaxEnvelope] bytes. An Operation the
+// package does not take gives a Request with its Head alone; missing fields are empty:
+// what is mandatory is for the one who answers to say.
 func ParseRequest(contentType string, body []byte) (*Request, error) {
 	root, err := parseEnvelope(contentType, body)
 	if err != nil {
@@ -115,6 +115,8 @@ func ParseRequest(contentType string, body []byte) (*Request, error) {
 		r.DeliveryReport = readDeliveryReport(r.Head, message)
 	case OpReadReplyReq:
 		r.ReadReply = readReadReply(r.Head, message)
+	case OpCancelReq:
+		r.Cancel = readCancel(r.Head, message)
 	}
 	return r, nil
 }
@@ -155,6 +157,20 @@ func readReadReply(h Head, n *node) *ReadReplyReq {
 	}
 	if r.TimeStamp == "" {
 		r.TimeStamp = n.childText("Date")
+	}
+	return r
+}
+
+func readCancel(h Head, n *node) *CancelReq {
+	r := &CancelReq{
+		Head:          h,
+		MessageID:     n.childText("MessageID"),
+		ApplicID:      n.childText("ApplicID"),
+		ReplyApplicID: n.childText("ReplyApplicID"),
+		AuxApplicInfo: n.childText("AuxApplicInfo"),
+	}
+	if id := n.child("SenderIdentification"); id != nil {
+		r.VASPID, r.VASID, r.SenderAddress = readIdentification(id)
 	}
 	return r
 }
@@ -208,7 +224,7 @@ func (h *Head) read(root *node) *node {
 
 // operation is the message's name as the standard spells it, if it knows it.
 func operation(n *node) Operation {
-	for _, op := range []Operation{OpSubmitReq, OpSubmitRsp, OpDeliveryReportReq, OpDeliveryReportRsp,
+	for _, op := range []Operation{OpSubmitReq, OpSubmitRsp, OpCancelReq, OpCancelRsp, OpDeliveryReportReq, OpDeliveryReportRsp,
 		OpReadReplyReq, OpReadReplyRsp, OpRSErrorRsp, OpVASPErrorRsp, OpFault} {
 		if n.is(string(op)) {
 			return op

@@ -53,6 +53,22 @@ func (w *xmlWriter) response(r *Response) {
 	})
 }
 
+// Encode writes the request as we post it.
+func (r *CancelReq) Encode(d Dialect) []byte {
+	w := newXMLWriter(d)
+	return w.envelope(r.TransactionID, func() {
+		w.message(OpCancelReq, func() {
+			w.identification("SenderIdentification", r.VASPID, r.VASID, r.SenderAddress)
+			w.element("MessageID", r.MessageID)
+			if d.release6() {
+				w.optional("ApplicID", r.ApplicID)
+				w.optional("ReplyApplicID", r.ReplyApplicID)
+				w.optional("AuxApplicInfo", r.AuxApplicInfo)
+			}
+		})
+	})
+}
+
 // Encode writes the report as an MMSC posts it.
 func (r *DeliveryReportReq) Encode(d Dialect) []byte {
 	w := newXMLWriter(d)

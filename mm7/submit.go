@@ -102,23 +102,28 @@ func flagText(b *bool) string {
 }
 
 func writeSender(w *xmlWriter, r *SubmitReq, name string) {
+	w.identification(name, r.VASPID, r.VASID, r.SenderAddress)
+}
+
+func readSender(n *node, r *SubmitReq) {
+	r.VASPID, r.VASID, r.SenderAddress = readIdentification(n)
+}
+
+// identification writes a SenderIdentification, which every request of ours has.
+func (w *xmlWriter) identification(name, vaspID, vasID string, sender Address) {
 	w.open(name)
-	w.optional("VASPID", r.VASPID)
-	w.optional("VASID", r.VASID)
-	if r.SenderAddress.Value != "" && !w.d.OmitSenderAddress {
+	w.optional("VASPID", vaspID)
+	w.optional("VASID", vasID)
+	if sender.Value != "" && !w.d.OmitSenderAddress {
 		w.open("SenderAddress")
-		w.address(r.SenderAddress)
+		w.address(sender)
 		w.close("SenderAddress")
 	}
 	w.close(name)
 }
 
-func readSender(n *node, r *SubmitReq) {
-	r.VASPID = n.childText("VASPID")
-	r.VASID = n.childText("VASID")
-	if s := n.child("SenderAddress"); s != nil {
-		r.SenderAddress = readAddress(s)
-	}
+func readIdentification(n *node) (vaspID, vasID string, sender Address) {
+	return n.childText("VASPID"), n.childText("VASID"), readAddress(n.child("SenderAddress"))
 }
 
 func writeRecipients(w *xmlWriter, r *SubmitReq, name string) {

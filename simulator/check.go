@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mmsgw/mm7"
 )
@@ -21,15 +22,18 @@ type Problem struct {
 	What  string `json:"what"`
 }
 
-// arrival is a submission as received.
+// arrival is a submission as received, or a CancelReq.
 type arrival struct {
+	http   *http.Request
+	plan   *plan // in force when it came
 	req    *mm7.SubmitReq
 	record *Submission
+	cancel *mm7.CancelReq // nil: it is a submission
 }
 
-// receive reads a submission, checks it and begins its record.
-func (m *MMSC) receive(r *http.Request) (*arrival, *refusal) {
-	s := &arrival{req: &mm7.SubmitReq{}, record: &Submission{At: m.o.Now().UTC()}}
+// receive reads a submission, checks it and begins its record; a CancelReq likewise.
+func (m *MMSC) receive(r *http.Request, at time.Time) (*arrival, *refusal) {
+	s := &arrival{http: r, plan: m.plan.Load(), req: &mm7.SubmitReq{}, record: &Submission{At: at.UTC()}}
 	if m.o.Lax {
 		return s, m.skim(r, s)
 	}
@@ -39,16 +43,19 @@ func (m *MMSC) receive(r *http.Request) (*arrival, *refusal) {
 		return s, refused
 	}
 	req, problems, err := mm7.ParseSubmit(headerOf(r), bytes.NewReader(body), true)
+	c := checker{o: &m.o, op: mm7.OpSubmitReq, req: req}
+	for _, p := range problems {
+		c.problems = append(c.problems, Problem(p))
+	}
+	c.http(r)
+	if s.cancel = cancelIn(r, body, err); s.cancel != nil {
+		return s, c.canceling(s.cancel, body)
+	}
 	s.req = req
 	s.record.fill(req)
 	if err != nil {
 		return s, whyUnread(err)
 	}
-	c := checker{o: &m.o, req: req}
-	for _, p := range problems {
-		c.problems = append(c.problems, Problem(p))
-	}
-	c.http(r)
 	c.dialect(body)
 	c.identity()
 	c.content()
@@ -98,8 +105,9 @@ func headerOf(r *http.Request) http.Header {
 // checker adds to what is wrong by the standard what is wrong for this MMSC.
 type checker struct {
 	o        *Options
-	req      *mm7.SubmitReq
-	stranger bool // the VASPID or VASID is another's
+	op       mm7.Operation
+	req      *mm7.SubmitReq // of a CancelReq: what both have
+	stranger bool           // the VASPID or VASID is another's
 	problems []Problem
 }
 
@@ -133,23 +141,26 @@ func (c *checker) http(r *http.Request) {
 
 // rootTag and versionTag find how two elements are prefixed.
 var (
-	rootTag    = regexp.MustCompile(`<([\w.-]+:)?SubmitReq[\s>]`)
+	rootTag    = regexp.MustCompile(`<([\w.-]+:)?(?:Submit|Cancel)Req[\s>]`)
 	versionTag = regexp.MustCompile(`<([\w.-]+:)?MM7Version[\s>]`)
 )
 
-// dialect holds the submission against what this MMSC speaks.
+// in is the place of an element of the message.
+func (c *checker) in(element string) string { return string(c.op) + "/" + element }
+
+// dialect holds the message against what this MMSC speaks.
 func (c *checker) dialect(body []byte) {
 	d, r := c.o.Dialect, c.req
-	c.want(r.Namespace == d.Namespace, "SubmitReq", "its namespace is not %s", d.Namespace)
-	c.want(r.MM7Version == d.MM7Version, "SubmitReq/MM7Version", "is not %s", d.MM7Version)
+	c.want(r.Namespace == d.Namespace, string(c.op), "its namespace is not %s", d.Namespace)
+	c.want(r.MM7Version == d.MM7Version, c.in("MM7Version"), "is not %s", d.MM7Version)
 	body = body[:min(len(body), mm7.MaxEnvelope)]
 	root, version := rootTag.FindSubmatch(body), versionTag.FindSubmatch(body)
 	if root != nil && version != nil {
-		c.want(styleOf(len(root[1]) > 0, len(version[1]) > 0) == d.XMLStyle, "SubmitReq", "its namespaces are not written in the style %s", d.XMLStyle)
+		c.want(styleOf(len(root[1]) > 0, len(version[1]) > 0) == d.XMLStyle, string(c.op), "its namespaces are not written in the style %s", d.XMLStyle)
 	}
 	has := r.SenderAddress.Value != ""
-	c.want(!has || !d.OmitSenderAddress, "SubmitReq/SenderAddress", "is sent; this MMSC takes the sender from the login")
-	c.want(has || d.OmitSenderAddress, "SubmitReq/SenderAddress", "is missing; reports need it")
+	c.want(!has || !d.OmitSenderAddress, c.in("SenderAddress"), "is sent; this MMSC takes the sender from the login")
+	c.want(has || d.OmitSenderAddress, c.in("SenderAddress"), "is missing; reports need it")
 	c.number("SenderAddress", r.SenderAddress)
 	for i, a := range slices.Concat(r.Recipients.To, r.Recipients.Cc, r.Recipients.Bcc) {
 		c.number(fmt.Sprintf("Recipients, address %d", i+1), a)
@@ -171,15 +182,15 @@ func (c *checker) number(where string, a mm7.Address) {
 		return
 	}
 	plus := c.o.Dialect.NumberFormat == mm7.NumberE164Plus
-	c.want(!plus || strings.HasPrefix(a.Value, "+"), "SubmitReq/"+where, "has no + before the digits")
-	c.want(plus || !strings.HasPrefix(a.Value, "+"), "SubmitReq/"+where, "has a + before the digits")
+	c.want(!plus || strings.HasPrefix(a.Value, "+"), c.in(where), "has no + before the digits")
+	c.want(plus || !strings.HasPrefix(a.Value, "+"), c.in(where), "has a + before the digits")
 }
 
 // identity holds who the VASP says it is against who it should be.
 func (c *checker) identity() {
 	known := len(c.problems)
-	c.want(c.o.VASPID == "" || c.req.VASPID == c.o.VASPID, "SubmitReq/SenderIdentification/VASPID", "is missing or not yours")
-	c.want(c.o.VASID == "" || c.req.VASID == c.o.VASID, "SubmitReq/SenderIdentification/VASID", "is missing or not yours")
+	c.want(c.o.VASPID == "" || c.req.VASPID == c.o.VASPID, c.in("SenderIdentification/VASPID"), "is missing or not yours")
+	c.want(c.o.VASID == "" || c.req.VASID == c.o.VASID, c.in("SenderIdentification/VASID"), "is missing or not yours")
 	c.stranger = len(c.problems) > known
 }
 

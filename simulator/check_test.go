@@ -37,7 +37,7 @@ func TestProblems(t *testing.T) {
 		}, "fault 4004", "multipart body"},
 		"no envelope":       {func(p *post) { p.body, p.length = "", 0 }, "fault 4004", "multipart body"},
 		"broken XML":        {func(p *post) { p.replace("</SubmitReq>", "") }, "fault 4004", "envelope, line 2"},
-		"another operation": {func(p *post) { p.replace("<SubmitReq", "<CancelReq"); p.replace("</SubmitReq", "</CancelReq") }, "fault 4003", "envelope"},
+		"another operation": {func(p *post) { p.replace("<SubmitReq", "<ReplaceReq"); p.replace("</SubmitReq", "</ReplaceReq") }, "fault 4003", "envelope"},
 		"no TransactionID":  {func(p *post) { cutElement(p, "TransactionID") }, "fault 2000", "Header"},
 		"no mustUnderstand": {func(p *post) { p.replace(` env:mustUnderstand="1"`, "") }, "fault 2007", "Header/TransactionID"},
 		"another namespace": {func(p *post) {

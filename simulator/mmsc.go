@@ -17,6 +17,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"mmsgw/mm7"
@@ -49,13 +51,17 @@ type Options struct {
 	// Fault is how every submission is dealt with, one of [Faults]; empty: well.
 	Fault string
 	// Scenario is how those to a recipient are, by the end of the number: the whole
-	// of it, or its last digits. The longest that fits counts, before Fault.
+	// of it, or its last digits. The longest that fits counts, before Fault. With
+	// several recipients the first one's is how the submission is answered; which
+	// reports there are is each one's own, where it has one.
 	Scenario  map[string]string
 	RefuseFor time.Duration // how long the fault refuse lasts; default 3 s
 	LateBy    time.Duration // how late the report of the fault late-report is; default 10 s
 
-	Keep    int          // newest submissions and reports kept for Seen and Reports; default 10,000
-	Journal io.Writer    // each submission and report as a line of JSON, in clear; nil: none
+	Rate Rate // what submissions are held against; they are taken all the same
+
+	Keep    int          // newest of each kind kept for Seen, Reports and so on; default 10,000
+	Journal io.Writer    // each submission, report and cancel as a line of JSON, in clear; nil: none
 	Log     *slog.Logger // masked; nil: none
 
 	Now   func() time.Time // of what is recorded and reported; default time.Now
@@ -65,12 +71,16 @@ type Options struct {
 // MMSC is a carrier's MMS relay/server, seen from a VASP. Close it after use.
 type MMSC struct {
 	o        Options
-	fault    *fault
-	scenario map[string]*fault
+	plan     atomic.Pointer[plan]
 	book     *book
+	messages *shelf
+	pace     *pace
 	reports  *reporter
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
+	patience context.Context // with a gateway that is not to be answered; ends before Close
+	lose     context.CancelFunc
+	group    sync.WaitGroup // of connections that outlive their answer
 }
 
 // New makes an MMSC that serves at once. An error names the option that is wrong.
@@ -79,20 +89,19 @@ func New(o Options) (*MMSC, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m := &MMSC{o: o, scenario: map[string]*fault{}, book: newBook(o)}
-	var err error
-	if m.fault, err = faultNamed(o.Fault); err != nil {
-		return nil, fmt.Errorf("simulated MMSC: %w", err)
+	p, err := newPlan(o.Fault, o.Scenario)
+	if err != nil {
+		return nil, err
 	}
-	for ending, name := range o.Scenario {
-		if m.scenario[ending], err = faultNamed(name); err != nil {
-			return nil, fmt.Errorf("simulated MMSC, scenario of numbers that end in %s: %w", lastDigits(ending), err)
-		}
-		if m.scenario[ending].refuses {
-			return nil, fmt.Errorf("simulated MMSC, scenario of numbers that end in %s: %s is of the whole MMSC; set it as Fault", lastDigits(ending), name)
-		}
+	m := &MMSC{
+		o:        o,
+		book:     newBook(o),
+		messages: &shelf{keep: o.Keep, byID: map[string]*taken{}},
+		pace:     &pace{rate: o.Rate, keep: o.Keep},
 	}
+	m.plan.Store(p)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.patience, m.lose = context.WithCancel(m.ctx)
 	m.reports = newReporter(m.ctx, o, m.book)
 	return m, nil
 }
@@ -116,6 +125,7 @@ func (o *Options) defaults() {
 	if o.NewID == nil {
 		o.NewID = rand.Text
 	}
+	o.Rate.defaults()
 	for _, d := range []struct {
 		n *int
 		v int
@@ -144,6 +154,9 @@ func (o *Options) check() error {
 	if o.MaxMessage < 0 || o.MaxMessage > mm7.MaxSubmit {
 		return fmt.Errorf("simulated MMSC: MaxMessage is %d; 1 to %d bytes can be taken", o.MaxMessage, mm7.MaxSubmit)
 	}
+	if err := o.Rate.check(); err != nil {
+		return err
+	}
 	if o.ReportTo == "" {
 		return nil
 	}
@@ -159,10 +172,19 @@ func (o *Options) check() error {
 func (m *MMSC) Close() {
 	m.cancel()
 	m.reports.wait()
+	m.group.Wait()
 }
 
-// ServeHTTP takes a SubmitReq, on any path.
+// ServeHTTP takes a SubmitReq or a CancelReq, on any path but one.
 func (m *MMSC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	at := m.o.Now()
+	m.arrived(ByRequests, at, 1)
+	if r.URL.Path == elsewhere {
+		m.drain(r)
+		m.book.followed()
+		http.NotFound(w, r)
+		return
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "MM7 is spoken by POST", http.StatusMethodNotAllowed)
@@ -176,63 +198,73 @@ func (m *MMSC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.unauthorized(w, nil)
 		return
 	}
-	s, refused := m.receive(r)
-	if refused != nil {
+	s, refused := m.receive(r, at)
+	m.arrived(ByRecipients, at, len(s.record.To))
+	switch {
+	case s.cancel != nil:
+		m.cancelled(w, s, refused)
+	case refused != nil:
 		m.refuse(w, s, refused)
-		return
+	default:
+		m.deal(w, s)
 	}
-	m.deal(w, r, s)
 }
 
 // deal does to a submission without problems what the fault of its recipient wants.
-func (m *MMSC) deal(w http.ResponseWriter, r *http.Request, s *arrival) {
-	f := m.faultOf(s)
+func (m *MMSC) deal(w http.ResponseWriter, s *arrival) {
+	f := faultOf(s)
 	m.book.count(s.record)
-	if f.failure != nil && (f.failures < 0 || s.record.Copy <= f.failures) {
+	if f.fails(s.record) {
 		m.note(s, f)
-		f.failure(m, w, s.record)
+		f.failure(m, w, s)
 		return
 	}
 	if m.reports.full() {
 		m.note(s, f)
-		m.unavailable(w, s.record)
+		m.unavailable(w, s)
 		return
 	}
-	s.record.Accepted, s.record.MessageID = true, m.o.NewID()
-	m.note(s, f)
-	chains := m.chains(s, f)
-	if f.early {
-		for _, c := range chains {
+	chains := m.take(s, f)
+	for _, c := range chains {
+		if c.early {
 			m.reports.now(c)
 		}
 	}
-	pause(m.ctx, r.Context(), f.wait)
+	pause(m.ctx, s.http.Context(), f.wait)
 	// Deferred, for an answer may end in a panic that hangs up.
 	defer m.reports.add(chains)
 	if f.answer == nil {
-		m.accepted(w, s.record)
+		m.accepted(w, s)
 		return
 	}
-	f.answer(m, w, s.record)
+	f.answer(m, w, s)
+}
+
+// take accepts a submission, and gives the reports it will have.
+func (m *MMSC) take(s *arrival, f *fault) []*chain {
+	s.record.Accepted, s.record.MessageID = true, m.o.NewID()
+	if f.messageID != nil {
+		s.record.MessageID = f.messageID(s.record.MessageID)
+	}
+	message := &taken{fault: f, open: len(s.record.To)}
+	if f.allButFirst {
+		message.open--
+	}
+	m.messages.put(s.record.MessageID, message)
+	m.note(s, f)
+	return m.chains(s, f, message)
 }
 
 // faultOf is how a submission is to be dealt with, by its first recipient.
-func (m *MMSC) faultOf(s *arrival) *fault {
-	f := m.fault
+func faultOf(s *arrival) *fault {
+	f := s.plan.fault
 	if len(s.record.To) > 0 {
-		f = m.ofRecipient(s.record.To[0])
+		if own := s.plan.of(s.record.To[0]); own != nil {
+			f = own
+		}
 	}
 	s.record.Fault = f.Name
 	return f
-}
-
-func (m *MMSC) ofRecipient(to string) *fault {
-	for i := range to {
-		if f := m.scenario[to[i:]]; f != nil {
-			return f
-		}
-	}
-	return m.fault
 }
 
 // note records and logs what became of a submission.

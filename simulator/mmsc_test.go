@@ -89,37 +89,87 @@ func checkJournal(t *testing.T, journal string) {
 
 // TestFaults submits the same message three times to an MMSC with each fault.
 func TestFaults(t *testing.T) {
-	const fine = "status 1000"
-	for name, want := range map[string]struct {
+	const told = "answer, report Retrieved"
+	always := func(answer string) string { return answer + ", " + answer + ", " + answer }
+	fine := always("status 1000")
+	table := map[string]struct {
 		answers  string // of the three
 		accepted int
 		reports  string // what followed the last answer; the others had the same
 	}{
-		"":                         {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved"},
-		"refuse":                   {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved"}, // a Server's
-		"slow":                     {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved"},
-		"http-503":                 {"HTTP 503, HTTP 503, " + fine, 1, "answer, report Retrieved"},
-		"soap-4006":                {"fault 4006, fault 4006, " + fine, 1, "answer, report Retrieved"},
-		"report-first":             {fine + ", " + fine + ", " + fine, 3, "report Retrieved, answer"},
-		"duplicate-report":         {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved, report Retrieved, report Retrieved"},
-		"drop-after-request":       {"hung up, hung up, hung up", 3, "report Retrieved"},
-		"reject-2004":              {"status 2004, status 2004, status 2004", 0, "answer"},
-		"no-report":                {fine + ", " + fine + ", " + fine, 3, "answer"},
-		"auth-401":                 {"HTTP 401, HTTP 401, HTTP 401", 0, "answer"},
-		"no-message-id":            {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved"},
-		"report-echo-transaction":  {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved"},
-		"lost":                     {"hung up, hung up, hung up", 0, ""},
-		"half-answer":              {"hung up, hung up, hung up", 3, "answer, report Retrieved"},
-		"garbage":                  {"HTTP 200, HTTP 200, HTTP 200", 3, "answer, report Retrieved"},
-		"forwarded-then-retrieved": {fine + ", " + fine + ", " + fine, 3, "answer, report Forwarded, report Retrieved"},
-		"deferred-then-retrieved":  {fine + ", " + fine + ", " + fine, 3, "answer, report Deferred, report Retrieved"},
-		"out-of-order":             {fine + ", " + fine + ", " + fine, 3, "answer, report Retrieved, report Forwarded"},
-		"expired":                  {fine + ", " + fine + ", " + fine, 3, "answer, report Expired"},
-		"rejected":                 {fine + ", " + fine + ", " + fine, 3, "answer, report Rejected"},
-		"indeterminate":            {fine + ", " + fine + ", " + fine, 3, "answer, report Indeterminate"},
-		"unrecognised":             {fine + ", " + fine + ", " + fine, 3, "answer, report Unrecognised"},
-		"late-report":              {fine + ", " + fine + ", " + fine, 3, "answer"},
-	} {
+		"":                         {fine, 3, told},
+		"refuse":                   {fine, 3, told}, // a Server's
+		"slow":                     {fine, 3, told},
+		"http-503":                 {"HTTP 503, HTTP 503, status 1000", 1, told},
+		"soap-4006":                {"fault 4006, fault 4006, status 1000", 1, told},
+		"report-first":             {fine, 3, "report Retrieved, answer"},
+		"duplicate-report":         {fine, 3, told + ", report Retrieved, report Retrieved"},
+		"drop-after-request":       {always("hung up"), 3, "report Retrieved"},
+		"reject-2004":              {always("status 2004"), 0, "answer"},
+		"partial-1100":             {always("status 1100"), 3, "answer"},
+		"no-report":                {fine, 3, "answer"},
+		"auth-401":                 {always("HTTP 401"), 0, "answer"},
+		"lost":                     {always("hung up"), 0, ""},
+		"reset-lost":               {always("hung up"), 0, ""},
+		"http-429":                 {"HTTP 429, HTTP 429, status 1000", 1, told},
+		"http-500":                 {"HTTP 500, HTTP 500, status 1000", 1, told},
+		"fault-3000":               {"fault 3000, fault 3000, status 1000", 1, told},
+		"retry-after-hour":         {"HTTP 503, HTTP 503, status 1000", 1, told},
+		"retry-after-years":        {"HTTP 503, HTTP 503, status 1000", 1, told},
+		"retry-after-garbage":      {"HTTP 503, HTTP 503, status 1000", 1, told},
+		"status-in-200":            {always("status 2002"), 0, "answer"},
+		"address-2002":             {always("fault 2002"), 0, "answer"},
+		"size-2004":                {always("fault 2004"), 0, "answer"},
+		"denied-4001":              {always("fault 4001"), 0, "answer"},
+		"denied-4007":              {always("fault 4007"), 0, "answer"},
+		"service-4005":             {always("fault 4005"), 0, "answer"},
+		"fault-transaction-id":     {always("fault 2000"), 0, "answer"}, // the class of its faultcode
+		"forbidden-403":            {always("HTTP 403"), 0, "answer"},
+		"redirect-307":             {always("HTTP 307"), 0, ""},
+		"refuse-many-3003":         {fine, 3, told},
+		"refuse-many-2503":         {fine, 3, told},
+		"no-message-id":            {fine, 3, told},
+		"other-transaction":        {fine, 3, told},
+		"partial-unnamed":          {always("status 1100"), 3, "answer"},
+		"half-answer":              {always("hung up"), 3, told},
+		"reset-after-request":      {always("hung up"), 3, "report Retrieved"},
+		"never-answers":            {always("hung up"), 3, "report Retrieved"},
+		"stall-headers":            {always("hung up"), 3, "report Retrieved"},
+		"stale-keepalive":          {always("hung up"), 3, "report Retrieved"}, // needs a socket to answer on
+		"stale-reset":              {always("hung up"), 3, "report Retrieved"}, // likewise
+		"garbage":                  {always("HTTP 200"), 3, told},
+		"binary-answer":            {always("HTTP 200"), 3, told},
+		"gzip-bomb":                {always("HTTP 200"), 3, told},
+		"endless-answer":           {always("HTTP 200"), 3, "answer, answer, answer, answer, report Retrieved"}, // a write each
+		"doctype-answer":           {always("HTTP 200"), 3, told},
+		"deep-answer":              {always("HTTP 200"), 3, told},
+		"two-roots-answer":         {always("HTTP 200"), 3, told},
+		"wrong-namespace":          {fine, 3, told},
+		"report-echo-transaction":  {fine, 3, told},
+		"forwarded-then-retrieved": {fine, 3, "answer, report Forwarded, report Retrieved"},
+		"deferred-then-retrieved":  {fine, 3, "answer, report Deferred, report Retrieved"},
+		"expired-then-retrieved":   {fine, 3, "answer, report Expired, report Retrieved"},
+		"out-of-order":             {fine, 3, told + ", report Forwarded"},
+		"expired":                  {fine, 3, "answer, report Expired"},
+		"rejected":                 {fine, 3, "answer, report Rejected"},
+		"filtered":                 {fine, 3, "answer, report Rejected"},
+		"indeterminate":            {fine, 3, "answer, report Indeterminate"},
+		"unrecognised":             {fine, 3, "answer, report Unrecognised"},
+		"unreachable":              {fine, 3, "answer, report Unreachable"},
+		"read":                     {fine, 3, told + ", read Read"},
+		"late-report":              {fine, 3, "answer"},
+		"forged-report":            {fine, 3, told}, // the gateway refuses the other
+		"report-unknown-id":        {fine, 3, told},
+		"id-upper-case":            {fine, 3, told},
+		"id-leading-zero":          {fine, 3, told},
+		"number-plmn":              {fine, 3, told},
+		"number-bare":              {fine, 3, told},
+		"number-mail":              {fine, 3, told},
+		"swapped":                  {fine, 3, told},
+		"no-cancel":                {fine, 3, told},
+		"cancel-lost":              {fine, 3, told},
+	}
+	for name, want := range table {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &gateway{}
@@ -143,8 +193,13 @@ func TestFaults(t *testing.T) {
 			})
 		})
 	}
-	if got := len(simulator.Faults()); got != 23 {
-		t.Errorf("there are %d faults; this table has 23 and the sound MMSC", got)
+	for _, f := range simulator.Faults() {
+		if _, known := table[f.Name]; !known || strings.HasSuffix(f.About, ".") || f.About == "" {
+			t.Errorf("fault %s, %q: is it in the table?", f.Name, f.About)
+		}
+	}
+	if got := len(simulator.Faults()); got != len(table)-1 {
+		t.Errorf("there are %d faults; the table has %d and the sound MMSC", got, len(table)-1)
 	}
 }
 

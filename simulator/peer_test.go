@@ -3,12 +3,14 @@ package simulator_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mmsgw/mm7"
 	"mmsgw/simulator"
@@ -120,7 +122,10 @@ func submit(m http.Handler, p *post, told func(string)) (o *outcome) {
 			panic(p)
 		}
 	}()
-	m.ServeHTTP(w, p.request())
+	// A gateway has patience for a minute.
+	ctx, gone := context.WithTimeout(context.Background(), time.Minute)
+	defer gone()
+	m.ServeHTTP(w, p.request().WithContext(ctx))
 	o = &outcome{code: w.Code, header: w.Header(), body: w.Body.Bytes()}
 	if rsp, err := mm7.ParseResponse(w.Code, w.Header(), o.body); err == nil {
 		o.rsp = rsp
@@ -128,7 +133,7 @@ func submit(m http.Handler, p *post, told func(string)) (o *outcome) {
 	return o
 }
 
-// teller tells when an answer is written.
+// teller tells when an answer is written, and takes little of it.
 type teller struct {
 	*httptest.ResponseRecorder
 	told func(string)
@@ -137,6 +142,9 @@ type teller struct {
 func (w *teller) Write(b []byte) (int, error) {
 	if w.told != nil {
 		w.told("answer")
+	}
+	if w.Body.Len() > mm7.MaxEnvelope {
+		return 0, errors.New("broken pipe")
 	}
 	return w.ResponseRecorder.Write(b)
 }
@@ -149,6 +157,7 @@ type gateway struct {
 	// instead, when set, may answer the n-th request, from 1, by what it returns.
 	instead func(n int, r *http.Request) (*http.Response, error)
 	posts   int
+	forged  int // reports with a wrong password
 }
 
 func (g *gateway) told(what string) {
@@ -158,7 +167,14 @@ func (g *gateway) told(what string) {
 }
 
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
-	if user, password, _ := r.BasicAuth(); user != "north" || password != "secret" {
+	user, password, _ := r.BasicAuth()
+	if user == "north" && password == "secret?" {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.forged++
+		return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+	}
+	if user != "north" || password != "secret" {
 		return nil, fmt.Errorf("a report with credentials %q, %q", user, password)
 	}
 	g.mu.Lock()
@@ -170,13 +186,20 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-	h := mm7.Handler{Dialect: mustPreset(), DeliveryReport: func(_ context.Context, d *mm7.DeliveryReportReq) (mm7.Status, error) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.said = append(g.said, "report "+d.MMStatus)
-		g.reports = append(g.reports, *d)
-		return mm7.Status{}, nil
-	}}
+	h := mm7.Handler{
+		Dialect: mustPreset(),
+		DeliveryReport: func(_ context.Context, d *mm7.DeliveryReportReq) (mm7.Status, error) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.said = append(g.said, "report "+d.MMStatus)
+			g.reports = append(g.reports, *d)
+			return mm7.Status{}, nil
+		},
+		ReadReply: func(_ context.Context, d *mm7.ReadReplyReq) (mm7.Status, error) {
+			g.told("read " + d.MMStatus)
+			return mm7.Status{}, nil
+		},
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Result(), nil

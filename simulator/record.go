@@ -70,7 +70,11 @@ type Totals struct {
 	Refused         int `json:"refused"`          // not well-formed or not as they should be
 	Failed          int `json:"failed"`           // sound, but not accepted by a fault's will
 	Accepted        int `json:"accepted"`         // messages taken
-	Resends         int `json:"resends"`          // requests whose TransactionID had come before
+	Resends         int `json:"resends"`          // submissions whose TransactionID had come before
+	Cancels         int `json:"cancels"`          // CancelReqs, whatever became of them
+	Canceled        int `json:"canceled"`         // of them answered 1000
+	Followed        int `json:"followed"`         // requests to where the fault redirect-307 points
+	RateExceeded    int `json:"rate_exceeded"`    // windows of a second with more than Options.Rate allows
 	ReportsAnswered int `json:"reports_answered"` // taken by the gateway
 	ReportsGivenUp  int `json:"reports_given_up"`
 }
@@ -129,6 +133,7 @@ type book struct {
 	totals  Totals
 	seen    ring[Submission]
 	reports ring[Report]
+	cancels ring[Cancel]
 	// How often each was seen, of those the ring remembers.
 	transactions map[string]int
 	contents     map[string]int
@@ -201,6 +206,29 @@ func (b *book) report(r Report) {
 	}{"report", r})
 }
 
+func (b *book) canceling(c *Cancel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.totals.Requests++
+	b.totals.Cancels++
+	if c.Code == 1000 {
+		b.totals.Canceled++
+	}
+	b.cancels.add(*c, b.keep)
+	b.write(struct {
+		Kind string `json:"kind"`
+		*Cancel
+	}{"cancel", c})
+}
+
+// followed counts a redirect that was followed, which is no submission.
+func (b *book) followed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.totals.Requests++
+	b.totals.Followed++
+}
+
 // write adds a line to the journal. A journal that fails is given up, once: it would
 // have a hole.
 func (b *book) write(line any) {
@@ -227,11 +255,23 @@ func (m *MMSC) Reports() []Report {
 	return m.book.reports.all()
 }
 
-// Totals counts what came since the start.
-func (m *MMSC) Totals() Totals {
+// Cancels are the newest CancelReqs, oldest first.
+func (m *MMSC) Cancels() []Cancel {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
-	return m.book.totals
+	return m.book.cancels.all()
+}
+
+// Totals counts what came since the start.
+func (m *MMSC) Totals() Totals {
+	m.pace.mu.Lock()
+	exceeded := m.pace.total
+	m.pace.mu.Unlock()
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	t := m.book.totals
+	t.RateExceeded = exceeded
+	return t
 }
 
 func less(counts map[string]int, key string) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -22,63 +21,6 @@ const (
 	lastBackoff   = 5 * time.Second
 	reportLife    = 10 * time.Minute // after it a report is given up
 )
-
-// chain is the reports on one recipient, posted one after the other: the next when
-// the one before was answered.
-type chain struct {
-	reports []mm7.DeliveryReportReq
-	delay   time.Duration // before the first
-	due     time.Time
-	first   time.Time // when the front one was tried first
-	tries   int
-}
-
-// chains are the reports that a submission will have; none where none was asked for.
-func (m *MMSC) chains(s *arrival, f *fault) []*chain {
-	if m.o.ReportTo == "" || f.silent || !s.req.DeliveryReport {
-		return nil
-	}
-	delay := m.o.ReportDelay
-	if f.late {
-		delay += m.o.LateBy
-	}
-	statuses := f.statuses
-	if statuses == nil {
-		statuses = []string{retrieved}
-	}
-	r := s.req.Recipients
-	var all []*chain
-	for _, to := range slices.Concat(r.To, r.Cc, r.Bcc) {
-		c := &chain{delay: delay}
-		for i, status := range statuses {
-			// The same report again is the same to the byte.
-			if i > 0 && statuses[i-1] == status {
-				c.reports = append(c.reports, c.reports[i-1])
-				continue
-			}
-			c.reports = append(c.reports, m.newReport(s, f, to, status))
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
-func (m *MMSC) newReport(s *arrival, f *fault, to mm7.Address, status string) mm7.DeliveryReportReq {
-	id := s.req.TransactionID
-	if !f.echo {
-		id = m.o.NewID()
-	}
-	return mm7.DeliveryReportReq{
-		Head:              mm7.Head{TransactionID: id},
-		MMSRelayServerID:  "mmsc",
-		MessageID:         s.record.MessageID,
-		Recipient:         to,
-		Sender:            s.req.SenderAddress,
-		Date:              mm7.DateTime(m.o.Now()),
-		MMStatus:          status,
-		MMStatusExtension: f.extension,
-	}
-}
 
 // reporter posts reports: a heap of those that wait for their time, one goroutine
 // that hands them out when they are due, and workers that post.
@@ -240,6 +182,10 @@ func (p *reporter) now(c *chain) {
 // try posts the first report of the chain and drops it when that is done with. It
 // tells whether there is more to post and after what time.
 func (p *reporter) try(c *chain) (after time.Duration, more bool) {
+	if !c.of.goesOn(c) {
+		c.reports = nil
+		return 0, false
+	}
 	if c.tries == 0 {
 		c.first = time.Now()
 	}
@@ -248,7 +194,7 @@ func (p *reporter) try(c *chain) (after time.Duration, more bool) {
 	if p.ctx.Err() != nil {
 		return 0, false
 	}
-	if err != nil && time.Since(c.first) < reportLife {
+	if err != nil && !c.reports[0].forged && time.Since(c.first) < reportLife {
 		if c.tries == 1 {
 			p.o.Log.Warn("report not taken; it is repeated", "carrier_message_id", c.reports[0].MessageID, "error", err)
 		}
@@ -279,16 +225,19 @@ func (p *reporter) done(c *chain, err error) {
 
 // send posts a report once. An error tells why it was not taken: what counts is a 1000
 // with the TransactionID of the report.
-func (p *reporter) send(r *mm7.DeliveryReportReq) error {
+func (p *reporter) send(r *report) error {
 	ctx, cancel := context.WithTimeout(p.ctx, answerTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.o.ReportTo, bytes.NewReader(r.Encode(p.o.Dialect)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.o.ReportTo, bytes.NewReader(r.encode(p.o.Dialect)))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", `text/xml; charset="utf-8"`)
 	req.Header["SOAPAction"] = []string{p.o.Dialect.SOAPAction}
-	if p.o.ReportAuth.Username != "" {
+	switch {
+	case r.forged:
+		req.SetBasicAuth(p.o.ReportAuth.Username, p.o.ReportAuth.Password+"?")
+	case p.o.ReportAuth.Username != "":
 		req.SetBasicAuth(p.o.ReportAuth.Username, p.o.ReportAuth.Password)
 	}
 	resp, err := p.client.Do(req)
@@ -307,7 +256,7 @@ func (p *reporter) send(r *mm7.DeliveryReportReq) error {
 }
 
 // judge tells what is wrong with the answer to a report; no free text of it.
-func judge(r *mm7.DeliveryReportReq, resp *http.Response, body []byte) error {
+func judge(r *report, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("a report was answered by HTTP %d", resp.StatusCode)
 	}

@@ -50,7 +50,7 @@ func Open(addr string, o Options) (*Server, error) {
 			ErrorLog:          slog.NewLogLogger(m.o.Log.Handler(), slog.LevelDebug),
 		},
 	}
-	if !m.fault.refuses {
+	if !m.plan.Load().fault.refuses {
 		s.group.Go(func() { s.serve(l) })
 		return s, nil
 	}
@@ -68,12 +68,13 @@ func (s *Server) URL() string { return "http://" + s.addr + "/mm7" }
 // Ready is closed when connections are taken: at once, but for the fault refuse.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Close answers what is under way, within five seconds, and closes the MMSC.
-// Closing again does nothing.
+// Close answers what is under way, within five seconds, hangs up on who is not to be
+// answered, and closes the MMSC. Closing again does nothing.
 func (s *Server) Close() { s.once.Do(s.close) }
 
 func (s *Server) close() {
 	close(s.stop)
+	s.MMSC.lose()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {

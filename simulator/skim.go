@@ -28,6 +28,9 @@ func (m *MMSC) skim(r *http.Request, s *arrival) *refusal {
 		return brokenOff
 	}
 	s.req, err = skimEnvelope(envelopeIn(head[:n]))
+	if s.cancel = cancelIn(r, head[:n], err); s.cancel != nil {
+		return incomplete(s.cancel)
+	}
 	s.record.fill(s.req)
 	switch {
 	case err != nil:
