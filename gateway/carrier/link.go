@@ -34,6 +34,9 @@ type Options struct {
 	Response   time.Duration // bounds a request from dialling to the answer's end; default 120 s
 	Report     time.Duration // how long a final report is awaited; default 72 h
 	MaxMessage int64         // bytes of a whole HTTP body as sent; 0: no limit
+	Group      int           // recipients that share a request, at most; default 1
+	Outcomes   []Override    // what answers mean here, before the table is asked; the first that fits counts
+	MessageID  IDRules       // how its reports mangle MessageIDs
 	Window     int           // requests under way at a time, hence connections kept; default 8
 
 	ReportLogin *Login         // that the carrier's reports bring
@@ -47,6 +50,24 @@ type Options struct {
 	// Transport carries the requests; default one of mm7's. With any other, a
 	// request counts as possibly sent unless dialling failed.
 	Transport http.RoundTripper
+}
+
+// Override says what an answer of this carrier means. An empty Code or Text fits
+// every one.
+type Override struct {
+	Code    string // a StatusCode, or http- and an HTTP status
+	Text    string // part of the StatusText, the Details or the fault's words, any letter case
+	Outcome gateway.Outcome
+	Reason  gateway.Reason // of a rejection
+	Counts  bool           // the answer is about the message
+	After   time.Duration  // the least wait before the next try; 0: as the carrier says
+}
+
+// IDRules are the ways in which a report's MessageID may differ from that of the
+// answer it belongs to.
+type IDRules struct {
+	IgnoreCase  bool
+	IgnoreZeros bool // leading ones
 }
 
 // Quirks override single habits of a dialect; nil leaves the dialect's own.
@@ -104,6 +125,7 @@ func New(o Options, open Opener) (*Link, error) {
 }
 
 func (o *Options) complete() {
+	o.Group = cmp.Or(o.Group, 1)
 	o.Response = cmp.Or(o.Response, 2*time.Minute)
 	o.Report = cmp.Or(o.Report, 72*time.Hour)
 	if o.Log == nil {
@@ -122,6 +144,20 @@ func (o *Options) complete() {
 
 // Name is the carrier's, as the configuration has it.
 func (l *Link) Name() string { return l.o.Name }
+
+// key is a MessageID as answers and reports are matched by it.
+func (l *Link) key(id string) string {
+	id = bounded(id, maxKey)
+	if l.o.MessageID.IgnoreCase {
+		id = strings.ToLower(id)
+	}
+	if l.o.MessageID.IgnoreZeros {
+		if short := strings.TrimLeft(id, "0"); short != "" {
+			id = short
+		}
+	}
+	return id
+}
 
 // Close closes the connections that are not in use.
 func (l *Link) Close() { l.client.Close() }

@@ -55,7 +55,7 @@ func (l *Link) readReply(r *mm7.ReadReplyReq) gateway.Report {
 func (l *Link) report(h mm7.Head, messageID, word string) gateway.Report {
 	return gateway.Report{
 		ID: l.o.NewID(), Lane: l.o.Name,
-		CarrierKey: bounded(messageID, maxKey), TransactionID: bounded(h.TransactionID, maxKey),
+		CarrierKey: l.key(messageID), TransactionID: bounded(h.TransactionID, maxKey),
 		Raw: printable(word), ReceivedAt: l.o.Now(), Patience: l.o.Report,
 	}
 }

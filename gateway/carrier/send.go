@@ -12,19 +12,44 @@ import (
 	"mmsgw/mm7"
 )
 
-// Send dials the carrier once with what d says, for its one delivery, and
-// tells what came of it; soon after ctx is done at the latest. It is a
-// relay's Link.
+// Send dials the carrier once with what d says, for its deliveries, and tells
+// what came of it; soon after ctx is done at the latest. It is a relay's Link.
 func (l *Link) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
-	to := d.Deliveries[0].Recipient
+	if d.Attempt.Kind == gateway.Cancels {
+		return l.cancel(ctx, d)
+	}
+	to := make([]gateway.Number, len(d.Deliveries))
+	for i := range to {
+		to[i] = d.Deliveries[i].Recipient
+	}
 	req := l.request(d.Message, to, func(p gateway.Picture) (io.ReadCloser, error) { return l.fetch(ctx, p) })
+	req.ExpiryDate = mm7.DateTime(d.Deliveries[0].ValidUntil)
 	req.TransactionID = d.Attempt.ID.TransactionID()
 	req.TimeStamp = mm7.DateTime(d.Attempt.OpenedAt)
 	answer, err := l.client.Submit(ctx, req)
 	if err != nil {
 		return l.failed(ctx, d, err)
 	}
-	return judge(reply{answer, to, d.Attempt.Dials}, l.o.Now())
+	return l.judge(reply{Response: answer, to: d.Deliveries, dials: d.Attempt.Dials})
+}
+
+// cancel asks the carrier to call back what it took. That it knows no such
+// request is an answer to this one, and says nothing of the sender.
+func (l *Link) cancel(ctx context.Context, d gateway.Dispatch) gateway.Result {
+	req := &mm7.CancelReq{
+		Head: mm7.Head{TransactionID: d.Attempt.ID.TransactionID()}, VASPID: l.o.VASPID, VASID: l.o.VASID,
+		SenderAddress: mm7.Address{Value: d.Message.From.E164()}, MessageID: d.Attempt.CarrierName(),
+	}
+	answer, err := l.client.Cancel(ctx, req)
+	if err != nil {
+		return l.failed(ctx, d, err)
+	}
+	result := l.judge(reply{Response: answer, dials: 1})
+	result.CarrierKey, result.CarrierID = "", ""
+	if result.Outcome == gateway.StopSender {
+		result.Outcome, result.Reason, result.Counts = gateway.Rejected, gateway.RefusedRequest, true
+	}
+	return result
 }
 
 // failed judges a request without an answer and keeps the cause for the
@@ -42,14 +67,17 @@ func (l *Link) failed(ctx context.Context, d gateway.Dispatch, err error) gatewa
 	return result
 }
 
-// Measure counts the bytes of the HTTP body in which m would go to one
-// recipient, exactly: the request is made as for sending, without opening a
+// Measure counts the bytes of the HTTP body in which m would go, to as many
+// recipients as share a request, exactly: the request is made as for sending, without opening a
 // picture. Of a message that cannot be written, for a picture that is none,
 // it counts the content.
 func (l *Link) Measure(m *gateway.Message) int64 {
-	to := gateway.Number("+10000000000") // as long as any that is taken
+	to := []gateway.Number{"+10000000000"} // as long as any that is taken
 	if len(m.Deliveries) > 0 {
-		to = m.Deliveries[0].Recipient
+		to = to[:0]
+		for i := range min(len(m.Deliveries), l.o.Group) {
+			to = append(to, m.Deliveries[i].Recipient)
+		}
 	}
 	req := l.request(m, to, unopened)
 	req.TransactionID = gateway.ID{}.TransactionID()
@@ -69,11 +97,20 @@ type opening func(gateway.Picture) (io.ReadCloser, error)
 
 // request is the SubmitReq but for what only an attempt knows. Names of
 // pictures are minted by the codec: what callers named theirs stays here.
-func (l *Link) request(m *gateway.Message, to gateway.Number, open opening) *mm7.SubmitReq {
+// Several recipients are in Bcc, so that none sees the others.
+func (l *Link) request(m *gateway.Message, to []gateway.Number, open opening) *mm7.SubmitReq {
+	addresses := make([]mm7.Address, len(to))
+	for i := range to {
+		addresses[i].Value = to[i].E164()
+	}
+	recipients := mm7.Recipients{To: addresses}
+	if len(to) > 1 {
+		recipients = mm7.Recipients{Bcc: addresses}
+	}
 	req := &mm7.SubmitReq{
 		VASPID: l.o.VASPID, VASID: l.o.VASID,
 		SenderAddress:  mm7.Address{Value: m.From.E164()},
-		Recipients:     mm7.Recipients{To: []mm7.Address{{Value: to.E164()}}},
+		Recipients:     recipients,
 		ExpiryDate:     mm7.DateTime(m.ValidUntil),
 		DeliveryReport: m.Report,
 		ReadReply:      m.Read,

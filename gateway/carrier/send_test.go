@@ -230,7 +230,7 @@ func TestSimulatedFaults(t *testing.T) {
 			defer mmsc.Close()
 			server := httptest.NewServer(mmsc)
 			defer server.Close()
-			if got := send(t, options(server.URL)); got != want {
+			if got := send(t, options(server.URL)); !same(got, want) {
 				t.Errorf("%+v, want %+v", got, want)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"mmsgw/gateway"
 	"mmsgw/mm7"
@@ -22,29 +23,43 @@ type Reports interface {
 // Set is all carriers, by name. It is a gateway.Carriers, and the
 // http.Handler of the carriers' listener.
 type Set struct {
-	links    map[string]*Link
-	handlers map[string]*mm7.Handler
+	sink Reports
+	all  atomic.Pointer[map[string]member]
+}
+
+// member is a link with what takes its reports.
+type member struct {
+	*Link
+	handler *mm7.Handler
 }
 
 // NewSet joins links whose reports go to sink. Two of one name are an error.
 func NewSet(sink Reports, links ...*Link) (*Set, error) {
-	s := &Set{links: map[string]*Link{}, handlers: map[string]*mm7.Handler{}}
+	s := &Set{sink: sink}
+	return s, s.Replace(links...)
+}
+
+// Replace puts other links in place of those there are. Requests under way end
+// with the link that they began with.
+func (s *Set) Replace(links ...*Link) error {
+	all := map[string]member{}
 	for _, l := range links {
-		if s.links[l.Name()] != nil {
-			return nil, fmt.Errorf("two carriers are named %q; their reports could not be told apart", l.Name())
+		if all[l.Name()].Link != nil {
+			return fmt.Errorf("two carriers are named %q; their reports could not be told apart", l.Name())
 		}
-		s.links[l.Name()], s.handlers[l.Name()] = l, l.handler(sink)
+		all[l.Name()] = member{l, l.handler(s.sink)}
 	}
-	return s, nil
+	s.all.Store(&all)
+	return nil
 }
 
 // Link is the carrier of that name; nil where there is none.
-func (s *Set) Link(name string) *Link { return s.links[name] }
+func (s *Set) Link(name string) *Link { return (*s.all.Load())[name].Link }
 
 // Measure counts the bytes of the whole request as sent for one recipient; 0
 // for a carrier that there is not.
 func (s *Set) Measure(carrier string, m *gateway.Message) int64 {
-	l := s.links[carrier]
+	l := s.Link(carrier)
 	if l == nil {
 		return 0
 	}
@@ -53,7 +68,7 @@ func (s *Set) Measure(carrier string, m *gateway.Message) int64 {
 
 // Cap is the largest request the carrier takes, in bytes; 0: no limit.
 func (s *Set) Cap(carrier string) int64 {
-	l := s.links[carrier]
+	l := s.Link(carrier)
 	if l == nil {
 		return 0
 	}
@@ -64,8 +79,8 @@ func (s *Set) Cap(carrier string) int64 {
 // before anything it wrote is read.
 func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, ours := strings.CutPrefix(r.URL.Path, "/mm7/")
-	l := s.links[name]
-	if !ours || l == nil {
+	l := (*s.all.Load())[name]
+	if !ours || l.Link == nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -76,7 +91,7 @@ func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch status := l.gate.admit(r); status {
 	case http.StatusOK:
-		s.handlers[name].ServeHTTP(w, r)
+		l.handler.ServeHTTP(w, r)
 		return
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Basic realm="mmsgw", charset="UTF-8"`)
@@ -85,11 +100,8 @@ func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not from here", status)
 	}
 	l.o.Log.Warn("a report was refused: its sender is not who the carrier is configured to be",
-		gateway.KeyCarrier, name, keyRemote, r.RemoteAddr)
+		gateway.KeyCarrier, name, gateway.KeyRemote, r.RemoteAddr)
 }
-
-// keyRemote is the log key of the address a request came from.
-const keyRemote = "remote"
 
 // gate tells who may report as a carrier.
 type gate struct {

@@ -35,6 +35,7 @@ var (
 	tooLarge   = verdict{gateway.TooLarge, gateway.RefusedSize, true}
 	badLink    = verdict{gateway.StopLane, gateway.LaneStopped, false}
 	badSender  = verdict{gateway.StopSender, gateway.SenderPaused, false}
+	divided    = verdict{gateway.Divided, "", false}
 	doubt      = verdict{gateway.UnknownSent, "", false}
 )
 
@@ -64,22 +65,24 @@ const (
 // the classes 1 to 4 as 3000.
 var byStatus = map[int]row{
 	1000: {accepted, nil},
-	1100: {doubt, namesRecipient}, // a partial success of one: who was left out?
+	1100: {doubt, namesSome}, // a partial success: who was left out?
 	2000: {badRequest, repeated},
 	2001: {badRequest, nil},
-	2002: {badAddress, nil},
-	2003: {badAddress, nil},
+	2002: {badAddress, ofSeveral}, // at least one of them
+	2003: {badAddress, ofSeveral},
 	2004: {badContent, speaksOfSize},
 	2005: {badRequest, nil},
 	2006: {badRequest, nil},
 	2007: {badRequest, nil},
 	2008: {badRequest, nil},
 	2009: {badRequest, nil},
+	2503: {badRequest, ofSeveral}, // QUIRK: one recipient a request (Sinch, Vibes)
 	3000: {again, nil},
 	3001: {badRequest, nil},
 	3002: {badRequest, nil},
-	3003: {badRequest, nil}, // of several recipients, and there is one
+	3003: {badRequest, ofSeveral}, // several are not taken
 	3004: {badRequest, nil},
+	3501: {again, ofSeveral}, // QUIRK: too many recipients (China Unicom)
 	4000: {again, nil},
 	4001: {badSender, nil},
 	4002: {badSender, nil},
@@ -129,21 +132,54 @@ var overrules = []int{
 // reply is an answer with what it has to be read by.
 type reply struct {
 	*mm7.Response
-	to    gateway.Number
-	dials int // of this TransactionID, this one counted
+	to    []gateway.Delivery // that the request was for; none of a cancel request
+	dials int                // of this TransactionID, this one counted
 }
 
 // judge says what an answer means.
-func judge(r reply, now time.Time) gateway.Result {
+func (l *Link) judge(r reply) gateway.Result {
 	v, code := r.verdict()
 	result := gateway.Result{Outcome: v.outcome, Reason: v.reason, Counts: v.counts, Code: code}
-	if r.Status.Code/1000 == 1 { // QUIRK: failing answers may bring a MessageID that leads nowhere (SKT, Telstra)
-		result.CarrierKey = bounded(r.MessageID, maxKey)
+	after := retryAfter(r.RetryAfter, l.o.Now())
+	if o := l.override(r); o != nil {
+		result.Outcome, result.Reason, result.Counts = o.Outcome, o.Reason, o.Counts
+		after = max(after, o.After)
 	}
-	if v.outcome == gateway.RetryLater {
-		result.RetryAfter = retryAfter(r.RetryAfter, now)
+	switch {
+	case result.Outcome == gateway.RetryLater:
+		result.RetryAfter = after
+	case result.Outcome == gateway.Accepted && r.Status.Code == partial:
+		result.LeftOut = r.leftOut()
+	}
+	// QUIRK: failing answers may bring a MessageID that leads nowhere (SKT, Telstra)
+	if r.Status.Code/1000 == 1 || result.Outcome == gateway.Accepted {
+		id := bounded(r.MessageID, maxKey)
+		if result.CarrierKey = l.key(id); result.CarrierKey != id {
+			result.CarrierID = id
+		}
 	}
 	return result
+}
+
+// override is what this carrier's configuration says of an answer; nil where it
+// says nothing.
+func (l *Link) override(r reply) *Override {
+	if len(l.o.Outcomes) == 0 {
+		return nil
+	}
+	text := r.Status.Text + " " + r.Status.Details
+	if r.Fault != nil {
+		text += " " + r.Fault.String
+	}
+	text = strings.ToLower(text)
+	for i := range l.o.Outcomes {
+		o := &l.o.Outcomes[i]
+		fits := o.Code == "" || o.Code == strconv.Itoa(r.Status.Code) || o.Code == "http-"+strconv.Itoa(r.HTTPStatus)
+		if fits && strings.Contains(text, strings.ToLower(o.Text)) {
+			return o
+		}
+	}
+	return nil
 }
 
 func (r reply) verdict() (v verdict, code string) {
@@ -185,12 +221,39 @@ func (r reply) byStatus() verdict {
 	return found.verdict
 }
 
-// namesRecipient: the Details of a partial success, whose form is free, name
-// those who were left out.
-func namesRecipient(r reply) (verdict, bool) {
-	words := strings.FieldsFunc(r.Status.Details, func(c rune) bool { return c != '+' && (c < '0' || c > '9') })
-	return badAddress, slices.ContainsFunc(words, func(w string) bool { return number(mm7.Address{Value: w}) == r.to })
+// partial is the StatusCode of a partial success.
+const partial = 1100
+
+// namesSome: the Details of a partial success name those who were left out. Where
+// they name the only recipient there is, it is refused; where they name nobody,
+// nobody knows whom it has.
+func namesSome(r reply) (verdict, bool) {
+	switch out := r.leftOut(); {
+	case len(out) == 0:
+		return doubt, false
+	case len(r.to) == 1:
+		return badAddress, true
+	}
+	return accepted, true
 }
+
+// leftOut are the recipients, by N, that the Details name, whose form is free.
+func (r reply) leftOut() (out []int) {
+	words := strings.FieldsFunc(r.Status.Details, func(c rune) bool { return c != '+' && (c < '0' || c > '9') })
+	named := map[gateway.Number]bool{}
+	for _, w := range words {
+		named[number(mm7.Address{Value: w})] = true
+	}
+	for i := range r.to {
+		if named[r.to[i].Recipient] {
+			out = append(out, r.to[i].N)
+		}
+	}
+	return out
+}
+
+// ofSeveral: what is refused of several recipients may be taken of each.
+func ofSeveral(r reply) (verdict, bool) { return divided, len(r.to) > 1 }
 
 // speaksOfSize: 2004 is for type, form and size alike.
 func speaksOfSize(r reply) (verdict, bool) {
@@ -223,7 +286,8 @@ func retryAfter(s string, now time.Time) time.Duration {
 // judgeFailure says what it means that there was no answer.
 func judgeFailure(err error) gateway.Result {
 	v, code := failure(err)
-	return gateway.Result{Outcome: v.outcome, Reason: v.reason, Counts: v.counts, Code: code}
+	ours := slices.Contains([]string{canceled, unread, corrupt}, code)
+	return gateway.Result{Outcome: v.outcome, Reason: v.reason, Counts: v.counts, Code: code, Ours: ours}
 }
 
 func failure(err error) (verdict, string) {

@@ -69,7 +69,7 @@ func message(pictures ...gateway.Picture) *gateway.Message {
 	return &gateway.Message{
 		ID: gateway.ID{1}, From: sender, Channel: gateway.MMS, Subject: "Your receipt & <thanks>", Text: "Thanks for coming by! 漢\r\n—",
 		Priority: gateway.Normal, Media: pictures, Report: true, CreatedAt: now, ValidUntil: now.Add(24 * time.Hour),
-		Deliveries: []gateway.Delivery{{Recipient: recipient, WantsReport: true}},
+		Deliveries: []gateway.Delivery{{Recipient: recipient, WantsReport: true, ValidUntil: now.Add(24 * time.Hour)}},
 	}
 }
 
