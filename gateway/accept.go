@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,6 +23,9 @@ type Gateway struct {
 	Lanes    Lanes
 	Now      func() time.Time
 	NewID    func() ID
+	// Judged is told of each submission that was not a repeat: nil where it was
+	// accepted; quick, for many goroutines; may be nil.
+	Judged func(*Refusal)
 
 	keys keyring
 }
@@ -131,6 +135,17 @@ func (e *exam) advice() string {
 // stable storage. Replayed tells that an earlier message of the same content
 // holds the idempotency key; a *Refusal carries every reason at once.
 func (g *Gateway) Submit(ctx context.Context, s *Submission) (m *Message, replayed bool, err error) {
+	m, replayed, err = g.submit(ctx, s)
+	if g.Judged != nil && !replayed {
+		var refusal *Refusal
+		if errors.As(err, &refusal) || err == nil {
+			g.Judged(refusal)
+		}
+	}
+	return m, replayed, err
+}
+
+func (g *Gateway) submit(ctx context.Context, s *Submission) (m *Message, replayed bool, err error) {
 	v, err := g.Check(ctx, s)
 	if err != nil {
 		return nil, false, err

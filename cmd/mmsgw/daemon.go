@@ -15,16 +15,12 @@ import (
 	"mmsgw/gateway/api"
 )
 
-// drainTime is how long requests under way may take to finish when the daemon
-// stops; those of the relay and those of the listeners, one after the other,
-// have it together.
-const drainTime = 20 * time.Second
-
 // daemonOptions are what a daemon is made of beside its configuration.
 type daemonOptions struct {
 	Setup    *setup
 	Log      *slog.Logger
-	Carriers net.Listener // where it had to be open before; nil: as configured
+	Level    *slog.LevelVar // of Log; nil: it stays as it is
+	Carriers net.Listener   // where it had to be open before; nil: as configured
 }
 
 // daemon is the gateway: every room, joined, and its listeners. serve and demo
@@ -32,6 +28,7 @@ type daemonOptions struct {
 type daemon struct {
 	rooms
 	log       *slog.Logger
+	level     *slog.LevelVar
 	listeners []*listener
 	ready     atomic.Bool // every listener accepts, submissions are taken
 	draining  atomic.Bool
@@ -57,7 +54,7 @@ func newDaemon(ctx context.Context, o daemonOptions) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.rooms = *rooms
+	d.rooms, d.level = *rooms, o.Level
 	if err := d.listen(o); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -89,9 +86,10 @@ func (d *daemon) fail(err error) {
 func (d *daemon) listen(o daemonOptions) error {
 	c := o.Setup.config.Listen
 	front := api.New(api.Options{
-		Gateway: d.gateway, Media: d.pictures, Pictures: d.store, Feed: d.store, Accounts: o.Setup.people.of, Operator: o.Setup.people.operates,
-		Draining: d.draining.Load, Log: o.Log,
+		Gateway: d.gateway, Media: d.pictures, Pictures: d.store, Feed: d.store, Accounts: d.live.accounts, Operator: d.live.operates,
+		Operations: d.store, Links: d.linkFacts, Reload: d.reload, Draining: d.draining.Load, Log: o.Log,
 	})
+	d.meters.watch(d, front)
 	for _, a := range c.API {
 		l, err := api.Listen(a.Addr)
 		if err != nil {
@@ -145,12 +143,36 @@ func (d *daemon) run(ctx context.Context) error {
 	return d.drain(stop, sent)
 }
 
+// reload is the API's and SIGHUP's: refused where the configuration is wrong.
+func (d *daemon) reload(ctx context.Context, who string) ([]string, error) {
+	keys, err := d.rooms.reload(ctx, d.log, who)
+	if err == nil && d.level != nil {
+		setLevel(d.level, d.live.Load().config.Log.Level)
+	}
+	return keys, err
+}
+
+// linkFacts are what is told of each carrier beside what its lane does.
+func (d *daemon) linkFacts() []api.Link {
+	carriers := d.live.Load().config.Carriers
+	links := make([]api.Link, len(carriers))
+	for i := range carriers {
+		c, l := &carriers[i], &carriers[i].Limits
+		links[i] = api.Link{
+			Name: c.Name, Protocol: c.Protocol, PerSecond: l.PerSecond, Burst: l.Burst, Count: l.Count, PerDay: l.PerDay, DayZone: l.DayZone,
+			Window: l.Window, MaxMessage: int64(l.MaxMessage), MaxRecipients: l.MaxRecipients, InFlight: d.relay.InFlight(c.Name),
+		}
+	}
+	return links
+}
+
 // drain ends in good order: nothing new is taken, what is under way finishes,
 // then the listeners close. Reports are taken till then, since answers on their
 // way may be followed by some.
 func (d *daemon) drain(stop func(), sent <-chan struct{}) error {
-	d.log.Info("stopping: nothing new is taken, what is under way finishes", "within", drainTime.String())
-	deadline := time.Now().Add(drainTime)
+	within := d.live.drain()
+	d.log.Info("stopping: nothing new is taken, what is under way finishes", gateway.KeyWithin, within.String())
+	deadline := time.Now().Add(within)
 	d.draining.Store(true)
 	d.ready.Store(false)
 	stop()
@@ -160,11 +182,11 @@ func (d *daemon) drain(stop func(), sent <-chan struct{}) error {
 	case <-sent:
 	}
 	// Whoever uploads still has a moment, however long the carriers took.
-	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(deadline), 2*time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Until(deadline)-time.Second, time.Second))
 	defer cancel()
 	for _, l := range d.listeners {
 		if err := l.stop(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
-			d.log.Warn("a listener was closed with requests under way", "listener", l.name, gateway.KeyError, err)
+			d.log.Warn("a listener was closed with requests under way", gateway.KeyListener, l.name, gateway.KeyError, err)
 		}
 	}
 	return nil

@@ -53,11 +53,20 @@ carriers:
     auth: {basic: {username: gw, password_file: north.pass}}
     reports: {basic: {username: north, password_file: north.pass}}
     timeouts: {connect: 2s, response: 10s, report: %s}
-    limits: {per_second: 200, burst: 8, window: 16, max_message: 2MiB}
+    limits: {per_second: 200, burst: 8, window: 16, max_message: 2MiB, max_recipients: %d}
     retry: {first: 500ms, max: 2s, unknown_wait: 10s}
 routes:
   - {to: ["+1"], carriers: [north]}
 `
+
+// together is how many recipients share a request: more than one only where that
+// is what is shown.
+func (d *demo) together() int {
+	if d.end.several {
+		return 100
+	}
+	return 1
+}
 
 // write writes the configuration and the files it names.
 func (d *demo) write(s *stage, reports string) error {
@@ -67,7 +76,7 @@ func (d *demo) write(s *stage, reports string) error {
 	}
 	s.config = filepath.Join(s.dir, "mmsgw.yaml")
 	for name, text := range map[string]string{
-		"mmsgw.yaml":  fmt.Sprintf(demoConfig, reports, demoSender, s.mmsc.URL(), patience),
+		"mmsgw.yaml":  fmt.Sprintf(demoConfig, reports, demoSender, s.mmsc.URL(), patience, d.together()),
 		"numbers.csv": "number_or_prefix,mms,network,class\n+1,yes,Example Wireless,mobile\n",
 		"north.pass":  demoPassword + "\n",
 	} {

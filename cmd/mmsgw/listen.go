@@ -25,7 +25,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// admin answers what an orchestrator asks: is it alive, may work be sent to it.
+// admin answers what an orchestrator asks: is it alive, may work be sent to it,
+// how does it do.
 // What the carriers do plays no part.
 func (d *daemon) admin() http.Handler {
 	mux := http.NewServeMux()
@@ -40,6 +41,7 @@ func (d *daemon) admin() http.Handler {
 			tell(w, true, "ready")
 		}
 	})
+	mux.Handle("GET /metrics", d.meters.handler())
 	return mux
 }
 

@@ -28,6 +28,9 @@ type rooms struct {
 	relay    *relay.Relay
 	gateway  *gateway.Gateway
 	owner    string
+	live     *live
+	now      func() time.Time
+	meters   *meters
 }
 
 // seams are where one room calls another across a point at which the process
@@ -45,12 +48,13 @@ type seams struct {
 func openRooms(ctx context.Context, s *setup, log *slog.Logger, fatal func(error)) (*rooms, error) {
 	// A run has a name of its own: what an earlier one left open is not its.
 	host, _ := os.Hostname()
-	r := &rooms{owner: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), gateway.NewID().Hex())}
+	r := &rooms{owner: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), gateway.NewID().Hex()), live: &live{env: s.env}, now: steady(), meters: newMeters()}
+	r.live.Store(s)
 	var wake waker
 	var err error
 	if r.store, err = store.Open(ctx, store.Options{
-		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log,
-		Wake: wake.lane, WakeDue: wake.timer, Fatal: fatal,
+		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log, Now: r.now,
+		Wake: wake.lane, WakeDue: wake.timer, Fatal: fatal, Batch: r.meters.batch, Heard: r.meters.heard,
 	}); err != nil {
 		return nil, err
 	}
@@ -104,26 +108,40 @@ func (r *rooms) join(s *setup, log *slog.Logger) error {
 	r.pictures = &pictures{blobs: r.blobs, index: r.store}
 	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: r.store}
 	for i := range s.config.Carriers {
-		c := &s.config.Carriers[i]
-		o := linkOptions(c)
-		o.Log = log
-		link, err := carrier.New(o, r.pictures.Bytes)
+		link, err := r.link(&s.config.Carriers[i], log)
 		if err != nil {
 			return err
 		}
 		r.links = append(r.links, link)
-		join.lanes = append(join.lanes, relay.Lane{Name: c.Name, Link: link, Policy: policyOf(c)})
 	}
+	join.lanes = lanesOf(s, r.links)
 	join = crashing(join)
 	var err error
 	if r.carriers, err = carrier.NewSet(join.reports, r.links...); err != nil {
 		return err
 	}
-	r.relay = relay.New(relay.Options{Owner: r.owner, Queue: join.queue, Lanes: join.lanes, DrainTimeout: drainTime, Log: log})
-	r.gateway = &gateway.Gateway{Numbers: s.numbers, Carriers: r.carriers, Media: join.media, Messages: join.messages, Lanes: r.relay, Now: time.Now, NewID: gateway.NewID}
+	r.relay = relay.New(relay.Options{
+		Owner: r.owner, Queue: join.queue, Lanes: join.lanes, DrainTimeout: r.drainTime, Log: log, Now: r.now,
+		Standing: r.live.standing, Observe: r.meters.dialled,
+	})
+	r.gateway = &gateway.Gateway{
+		Numbers: r.live, Carriers: r.carriers, Media: join.media, Messages: join.messages, Consent: r.store, Lanes: r.relay, Now: r.now, NewID: gateway.NewID,
+		Judged: r.meters.judged,
+	}
 	r.gateway.Rules.Store(s.rules)
 	return nil
 }
+
+// link makes the link of a carrier.
+func (r *rooms) link(c *config.Carrier, log *slog.Logger) (*carrier.Link, error) {
+	o := linkOptions(c)
+	o.Log, o.Now = log, r.now
+	return carrier.New(o, r.pictures.Bytes)
+}
+
+// drainTime is the relay's part of the time that stopping may take: the rest is
+// for results that have to become durable, and for who still uploads.
+func (r *rooms) drainTime() time.Duration { return r.live.drain() * 7 / 10 }
 
 // close gives the leases back and closes the stores, the database last.
 func (r *rooms) close() error {

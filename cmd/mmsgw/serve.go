@@ -12,14 +12,16 @@ import (
 	"syscall"
 
 	"mmsgw/config"
+	"mmsgw/gateway"
 )
 
 func serveCommand() *command {
 	c := newCommand("serve", "", "Runs the daemon")
 	c.about = `
 It prints one line for each listener when all are open. SIGTERM or SIGINT:
-nothing new is taken, what is under way finishes within 20 seconds, exit code 0.
-SIGHUP: it says that only a restart reads the configuration again, and runs on.
+nothing new is taken, what is under way finishes within the time the key drain
+gives it, 25 seconds unless set otherwise, exit code 0. SIGHUP: it reads the
+configuration again and takes it over, all of it or nothing.
 Where the storage can't be trusted any more it ends at once, exit code 1;
 nothing that was accepted is lost.`
 	c.examples = []string{"mmsgw serve --config /etc/mmsgw/mmsgw.yaml", "MMSGW_LOG=debug mmsgw serve --config mmsgw.yaml"}
@@ -57,15 +59,18 @@ func serve(ctx context.Context, t *terminal, s *setup) error {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 	}
 	syscall.Umask(0o077) // numbers and texts are in what we write
-	log := newLog(t, s.config.Log.Level)
-	defer bearHangups(log)()
+	log, level := newLog(t, s.config.Log.Level)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for _, w := range s.config.Warnings {
-		log.Warn("configuration: "+w.Message, "key", w.Key)
+		log.Warn("configuration: "+w.Message, gateway.KeyKey, w.Key)
 	}
-	d, err := newDaemon(ctx, daemonOptions{Setup: s, Log: log})
+	d, err := newDaemon(ctx, daemonOptions{Setup: s, Log: log, Level: level})
 	if err != nil {
 		return err
 	}
+	defer d.heed(context.WithoutCancel(ctx), hangups)()
 	for _, l := range d.listeners {
 		if err := t.listening(l); err != nil {
 			return errors.Join(err, d.close())
@@ -81,20 +86,23 @@ func serve(ctx context.Context, t *terminal, s *setup) error {
 	return nil
 }
 
-// bearHangups keeps a SIGHUP from ending the daemon: whoever sends one wants the
-// configuration read again, and is told what does that.
-func bearHangups(log *slog.Logger) (stop func()) {
-	hangups, over := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangups, syscall.SIGHUP)
+// heed reloads the configuration at each hangup. What came of it is in the log.
+func (d *daemon) heed(ctx context.Context, hangups <-chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		for range hangups {
-			log.Warn("SIGHUP: reload is not part of this release; a restart reads the configuration again")
+		for {
+			select {
+			case <-hangups:
+				_, _ = d.reload(ctx, "SIGHUP") // it has logged why not
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return func() {
-		signal.Stop(hangups)
-		close(hangups)
+		cancel()
 		<-over
 	}
 }
@@ -107,15 +115,23 @@ func (t *terminal) listening(l *listener) error {
 	return nil
 }
 
-// newLog logs for a person where stderr is a terminal, for a program otherwise.
-func newLog(t *terminal, level string) *slog.Logger {
+// newLog logs for a person where stderr is a terminal, for a program otherwise,
+// from a level on that may be changed.
+func newLog(t *terminal, word string) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	setLevel(level, word)
+	o := &slog.HandlerOptions{Level: level}
+	if t.errLive {
+		return slog.New(slog.NewTextHandler(t.err, o)), level
+	}
+	return slog.New(slog.NewJSONHandler(t.err, o)), level
+}
+
+// setLevel takes one of the configuration's words.
+func setLevel(level *slog.LevelVar, word string) {
 	var l slog.Level
-	if err := l.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
+	if err := l.UnmarshalText([]byte(strings.ToUpper(word))); err != nil {
 		l = slog.LevelInfo // the configuration has refused other words
 	}
-	o := &slog.HandlerOptions{Level: l}
-	if t.errLive {
-		return slog.New(slog.NewTextHandler(t.err, o))
-	}
-	return slog.New(slog.NewJSONHandler(t.err, o))
+	level.Set(l)
 }

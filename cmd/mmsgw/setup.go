@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mmsgw/capability"
@@ -16,6 +17,8 @@ import (
 // setup is a configuration with all that follows from it before anything is
 // opened: what check-config can judge, and a daemon runs with.
 type setup struct {
+	file    string
+	env     func(string) (string, bool)
 	config  *config.Config
 	rules   *gateway.Rules
 	people  *people
@@ -32,7 +35,7 @@ func loadSetup(file string, env func(string) (string, bool)) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{config: c, rules: rulesOf(c)}
+	s := &setup{file: file, env: env, config: c, rules: rulesOf(c)}
 	var problems config.Problems
 	fault := func(key string, err error) {
 		problems = append(problems, config.Problem{File: file, Key: key, Message: err.Error()})
@@ -98,7 +101,12 @@ func rulesOf(c *config.Config) *gateway.Rules {
 	}
 	for _, route := range c.Routes {
 		// A route without a kind takes what its carrier's protocol sends.
-		r.Routes = append(r.Routes, gateway.Route{Kind: gateway.MMS, To: route.To, Carriers: route.Carriers})
+		r.Routes = append(r.Routes, gateway.Route{Kind: gateway.MMS, From: route.From, To: route.To, Network: route.Network, Carriers: route.Carriers})
+	}
+	for _, carrier := range c.Carriers {
+		if carrier.Cancel {
+			r.Recalling = append(r.Recalling, carrier.Name)
+		}
 	}
 	return r
 }
@@ -120,7 +128,11 @@ func linkOptions(c *config.Carrier) carrier.Options {
 	return carrier.Options{
 		Name: c.Name, URL: c.URL.Reveal(), Dialect: c.Dialect, Quirks: carrier.Quirks(c.Quirks), VASPID: c.VASPID, VASID: c.VASID,
 		Login: loginOf(c.Auth.Basic), Connect: c.Timeouts.Connect.D(), Response: c.Timeouts.Response.D(), Report: c.Timeouts.Report.D(),
-		MaxMessage: int64(c.Limits.MaxMessage), Window: c.Limits.Window,
+		MaxMessage: int64(c.Limits.MaxMessage), Window: c.Limits.Window, Group: policyOf(c).Group(), Outcomes: overridesOf(c.Outcomes),
+		MessageID: carrier.IDRules{
+			IgnoreCase:  slices.Contains(c.Reports.MessageID, "ignore_case"),
+			IgnoreZeros: slices.Contains(c.Reports.MessageID, "ignore_leading_zeros"),
+		},
 		ReportLogin: loginOf(c.Reports.Basic), ReportFrom: prefixes(c.Reports.From), ReportOpen: c.Reports.Open,
 	}
 }
@@ -140,11 +152,40 @@ func prefixes(from []config.Prefix) []netip.Prefix {
 	return all
 }
 
-// policyOf is what was agreed with a carrier. Each request has one recipient,
-// so that counting either counts both.
+// verdicts are the configuration's words for what an answer means.
+var verdicts = map[string]carrier.Override{
+	"accepted":    {Outcome: gateway.Accepted, Counts: true},
+	"retry":       {Outcome: gateway.RetryLater, Counts: true},
+	"busy":        {Outcome: gateway.RetryLater},
+	"reject":      {Outcome: gateway.Rejected, Counts: true},
+	"reject_size": {Outcome: gateway.TooLarge, Reason: gateway.RefusedSize, Counts: true},
+	"split":       {Outcome: gateway.Divided},
+	"stop_sender": {Outcome: gateway.StopSender, Reason: gateway.SenderPaused},
+	"stop_lane":   {Outcome: gateway.StopLane, Reason: gateway.LaneStopped},
+	"unknown":     {Outcome: gateway.UnknownSent},
+}
+
+func overridesOf(outcomes []config.Outcome) []carrier.Override {
+	all := make([]carrier.Override, len(outcomes))
+	for i, o := range outcomes {
+		all[i] = verdicts[o.Then]
+		all[i].Code, all[i].Text, all[i].After = string(o.Code), o.Text, o.After.D()
+		if o.Then == "reject" {
+			all[i].Reason = gateway.Reason(o.Reason)
+		}
+	}
+	return all
+}
+
+// policyOf is what was agreed with a carrier.
 func policyOf(c *config.Carrier) relay.Policy {
+	zone, err := time.LoadLocation(c.Limits.DayZone)
+	if err != nil {
+		zone = time.UTC // the configuration has refused it where it matters
+	}
 	return relay.Policy{
-		PerSecond: c.Limits.PerSecond, Burst: c.Limits.Burst, Window: c.Limits.Window,
+		PerSecond: c.Limits.PerSecond, Burst: c.Limits.Burst, Requests: c.Limits.Count == "requests", PerDay: c.Limits.PerDay, DayZone: zone,
+		Window: c.Limits.Window, MaxRecipients: c.Limits.MaxRecipients, Recalls: c.Cancel,
 		Retry:   relay.Retry{First: c.Retry.First.D(), Max: c.Retry.Max.D(), Attempts: c.Retry.Attempts},
 		Unknown: relay.OnUnknown(c.Retry.Unknown), UnknownWait: c.Retry.UnknownWait.D(), Then: relay.OnUnknown(c.Retry.Then),
 		ResendMax: c.Retry.ResendMax, SameID: c.Retry.ResendID == "same", ReportTimeout: c.Timeouts.Report.D(),

@@ -232,3 +232,19 @@ func makeDir(dir string) error {
 	}
 	return err
 }
+
+// Size is how large the store is on the disk, in bytes, space laid out ahead
+// included.
+func (s *Store) Size() (int64, error) {
+	entries, err := os.ReadDir(s.opts.Dir)
+	if err != nil {
+		return 0, fmt.Errorf("size of the media: %w", err)
+	}
+	var size int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil { // one may have gone meanwhile
+			size += info.Size()
+		}
+	}
+	return size, nil
+}

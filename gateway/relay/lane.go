@@ -204,7 +204,7 @@ type reserved struct {
 func (l *lane) order(r reserved, now time.Time) gateway.Order {
 	judge, standing := l.health.judge(l.policy), l.relay.opt.Standing
 	return gateway.Order{
-		Lease: l.lease, N: r.requests, Recipients: r.recipients, Group: l.policy.group(), SameID: l.policy.SameID, Recalls: l.policy.Recalls,
+		Lease: l.lease, N: r.requests, Recipients: r.recipients, Group: l.policy.Group(), SameID: l.policy.SameID, Recalls: l.policy.Recalls,
 		Day: l.policy.day(now),
 		Judge: func(d *gateway.Delivery, m *gateway.Message, now time.Time) *gateway.Next {
 			// What was accepted a moment ago was asked then; what waited is asked again.
@@ -258,7 +258,7 @@ func (l *lane) reserve(now time.Time) (r reserved, again time.Time) {
 // counted, a request to several needs room for all of them: it is given, for its
 // slot is that of the last.
 func (l *lane) share(places, room int) reserved {
-	group := l.policy.group()
+	group := l.policy.Group()
 	if l.health.held != "" { // a canary goes alone
 		return reserved{1, 1, 1}
 	}
@@ -379,7 +379,7 @@ func (l *lane) leave(f *flight) time.Duration {
 func (l *lane) board(from gateway.Number, n int, now time.Time) (gateway.Seat, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, l.policy.group())
+	n = min(n, l.policy.Group())
 	units := l.policy.units(n)
 	waiting := l.full || l.hinted && !l.asking
 	if waiting || l.paused || now.Before(l.spent) || l.health.held != "" || l.health.refusesSender(from) || !l.mine(now) ||

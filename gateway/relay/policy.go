@@ -63,12 +63,12 @@ func (p Policy) filled() Policy {
 	return p
 }
 
-// group is how many recipients share a request: never more than a second's worth.
-func (p Policy) group() int {
+// Group is how many recipients share a request: never more than a second's worth.
+func (p Policy) Group() int {
 	if p.Requests || p.PerSecond <= 0 {
-		return p.MaxRecipients
+		return max(1, p.MaxRecipients)
 	}
-	return min(p.MaxRecipients, mostUnits(p.PerSecond, p.Burst))
+	return min(max(1, p.MaxRecipients), mostUnits(p.PerSecond, p.Burst))
 }
 
 // units is what a request to so many recipients counts for in the rate.

@@ -58,8 +58,8 @@ type Options struct {
 	Owner        string // names this run of this process, no other before or after: what an earlier one left open is seen by it
 	Queue        Queue
 	Lanes        []Lane
-	Renew        time.Duration // how often leases are renewed, a third of their length; default 3 s
-	DrainTimeout time.Duration // how long requests under way may finish on stopping; default 20 s
+	Renew        time.Duration        // how often leases are renewed, a third of their length; default 3 s
+	DrainTimeout func() time.Duration // how long requests under way may finish on stopping; default 20 s
 	Log          *slog.Logger
 	Now          func() time.Time
 	Rand         func() float64 // in [0, 1); for many goroutines
@@ -87,7 +87,9 @@ type Relay struct {
 // New makes a Relay; Run sets it going.
 func New(opt Options) *Relay {
 	opt.Renew = cmp.Or(opt.Renew, 3*time.Second)
-	opt.DrainTimeout = cmp.Or(opt.DrainTimeout, 20*time.Second)
+	if opt.DrainTimeout == nil {
+		opt.DrainTimeout = func() time.Duration { return 20 * time.Second }
+	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
@@ -230,9 +232,9 @@ func signal(c chan struct{}) {
 	}
 }
 
-// drainGrace is how long, after the requests under way were cut off, their
-// results may take to become durable.
-const drainGrace = 5 * time.Second
+// drainGrace is how long, as a part of DrainTimeout, the results of the requests
+// that were cut off may take to become durable.
+const drainGrace = 4
 
 // Run sends until ctx is done. Then nothing more is taken; what is under way
 // finishes, cut off after DrainTimeout, and is settled. Run returns when
@@ -250,11 +252,12 @@ func (r *Relay) Run(ctx context.Context) {
 	r.mu.Unlock()
 	<-ctx.Done()
 	r.loops.Wait()
-	if r.quiet(r.opt.DrainTimeout) {
+	patience := r.opt.DrainTimeout()
+	if r.quiet(patience) {
 		return
 	}
 	cut()
-	if !r.quiet(drainGrace) {
+	if !r.quiet(patience / drainGrace) {
 		r.opt.Log.Error("stopping with results that the store did not take: their messages count as uncertain at the next start")
 	}
 }

@@ -41,6 +41,7 @@ type batch struct {
 	lanes      map[string]gateway.LaneStatus
 	lanesSet   []string
 	ledger     map[dayKey]int
+	heard      []heard
 	consents   map[string]int // opt-outs more or fewer, by account
 }
 
@@ -237,6 +238,9 @@ func (b *batch) committed() {
 		}
 	}
 	s.parked.Add(b.parkedDiff)
+	for _, h := range b.heard {
+		s.opt.Heard(h.r, h.took())
+	}
 	if len(b.events) > 0 {
 		s.feed.ring()
 	}

@@ -235,9 +235,11 @@ func (w *writing) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 // statement refused is tried change by change, so that one bad change harms
 // none beside it.
 func (w *writing) commit(changes []change) {
+	began := time.Now()
 	results, err := w.try(changes)
 	switch {
 	case err == nil:
+		w.s.opt.Batch(len(changes), time.Since(began))
 		for i, ch := range changes {
 			if errors.Is(results[i], errLater) {
 				w.s.in.later(ch)

@@ -145,16 +145,30 @@ func (b *batch) byParties(r *gateway.Report) ([]*gateway.Attempt, error) {
 // hear applies a report to its delivery. An attempt that got no MessageID has
 // learned it now.
 func (b *batch) hear(a *gateway.Attempt, d *gateway.Delivery, r *gateway.Report) error {
-	wasFinal := d.Final()
+	wasFinal, sent := d.Final(), d.SentAt
 	events := d.Hear(r, b.now)
 	if events == nil {
 		return nil
 	}
+	b.heard = append(b.heard, heard{r, sent})
 	if a.CarrierKey == "" && r.CarrierKey != "" {
 		a.CarrierKey = r.CarrierKey
 		b.writeAttempt(a)
 	}
 	return b.write(d, wasFinal, events...)
+}
+
+// heard is a report that matched, to be counted when that is durable.
+type heard struct {
+	r    *gateway.Report
+	sent time.Time
+}
+
+func (h heard) took() time.Duration {
+	if h.sent.IsZero() {
+		return 0
+	}
+	return h.r.ReceivedAt.Sub(h.sent)
 }
 
 // park keeps a report that matches nothing yet; a repeat of one parked adds

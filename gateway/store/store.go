@@ -52,11 +52,13 @@ type Options struct {
 	Now      func() time.Time
 	NewID    func() gateway.ID
 	Log      *slog.Logger
-	Wake     func(lane string) // rows became ready in a lane
-	WakeDue  func()            // something is due earlier than Next said
-	Fatal    func(error)       // the storage can't be trusted any more: end the process
-	Poll     time.Duration     // how often lanes and feed look for other nodes' work; default 1 s
-	Quiet    bool              // no listener and no polling (tests in fake time)
+	Wake     func(lane string)                           // rows became ready in a lane
+	WakeDue  func()                                      // something is due earlier than Next said
+	Batch    func(changes int, took time.Duration)       // told of each commit
+	Heard    func(r *gateway.Report, took time.Duration) // told of each report that matched; took is from the sending, 0 where that is not known
+	Fatal    func(error)                                 // the storage can't be trusted any more: end the process
+	Poll     time.Duration                               // how often lanes and feed look for other nodes' work; default 1 s
+	Quiet    bool                                        // no listener and no polling (tests in fake time)
 }
 
 // Store is the one concrete store. It satisfies what gateway, relay, media and
@@ -125,6 +127,12 @@ func (o *Options) defaults() {
 	}
 	if o.Wake == nil {
 		o.Wake = func(string) {}
+	}
+	if o.Batch == nil {
+		o.Batch = func(int, time.Duration) {}
+	}
+	if o.Heard == nil {
+		o.Heard = func(*gateway.Report, time.Duration) {}
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
@@ -253,4 +261,22 @@ func (b *bell) ring() {
 		close(b.ch)
 		b.ch = nil
 	}
+}
+
+// Size is how large the database is, in bytes.
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	if !s.engine.sole {
+		err = s.read(ctx, "SELECT pg_database_size(current_database())", func(rows *sql.Rows) error { return rows.Scan(&size) })
+		return size, err
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		info, err := os.Stat(s.opt.Path + suffix)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, fmt.Errorf("size of the database: %w", err)
+		}
+		if err == nil {
+			size += info.Size()
+		}
+	}
+	return size, nil
 }
