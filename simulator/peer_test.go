@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ type post struct {
 	header http.Header
 	body   string
 	length int64 // said to be; -1 for none
+	path   string
 }
 
 func posted(t testing.TB, d mm7.Dialect, r *mm7.SubmitReq) *post {
@@ -75,7 +77,7 @@ func posted(t testing.TB, d mm7.Dialect, r *mm7.SubmitReq) *post {
 }
 
 func (p *post) request() *http.Request {
-	r := httptest.NewRequest(p.method, "/mm7", strings.NewReader(p.body))
+	r := httptest.NewRequest(p.method, cmp.Or(p.path, "/mm7"), strings.NewReader(p.body))
 	r.Header = p.header
 	r.ContentLength = p.length
 	return r
