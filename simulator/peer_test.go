@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -251,3 +252,17 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// held is a body that comes in time.
+type held struct {
+	io.Reader
+	until <-chan struct{}
+}
+
+func (h *held) Read(b []byte) (int, error) {
+	<-h.until
+	return h.Reader.Read(b)
+}
+
+// Close has nothing to close.
+func (h *held) Close() error { return nil }
