@@ -37,7 +37,7 @@ func (m *MMSC) explode(w http.ResponseWriter, _ *arrival) {
 // goOn begins as an answer and goes on in blanks until the gateway hangs up.
 func (m *MMSC) goOn(w http.ResponseWriter, s *arrival) {
 	w.Header().Set("Content-Type", `text/xml; charset="utf-8"`)
-	begin, _, _ := strings.Cut(string(m.success(s)), "<StatusCode>")
+	begin, _, _ := strings.Cut(string(m.success(s)), ">1000</")
 	blanks := bytes.Repeat([]byte(" "), 32<<10)
 	_, err := w.Write([]byte(begin))
 	for sent := 0; err == nil && sent < endlessBytes && m.patience.Err() == nil; sent += len(blanks) {

@@ -2,9 +2,11 @@ package simulator_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -54,6 +56,7 @@ type post struct {
 	header http.Header
 	body   string
 	length int64 // said to be; -1 for none
+	path   string
 }
 
 func posted(t testing.TB, d mm7.Dialect, r *mm7.SubmitReq) *post {
@@ -75,7 +78,7 @@ func posted(t testing.TB, d mm7.Dialect, r *mm7.SubmitReq) *post {
 }
 
 func (p *post) request() *http.Request {
-	r := httptest.NewRequest(p.method, "/mm7", strings.NewReader(p.body))
+	r := httptest.NewRequest(p.method, cmp.Or(p.path, "/mm7"), strings.NewReader(p.body))
 	r.Header = p.header
 	r.ContentLength = p.length
 	return r
@@ -249,3 +252,17 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// held is a body that comes in time.
+type held struct {
+	io.Reader
+	until <-chan struct{}
+}
+
+func (h *held) Read(b []byte) (int, error) {
+	<-h.until
+	return h.Reader.Read(b)
+}
+
+// Close has nothing to close.
+func (h *held) Close() error { return nil }
