@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -213,16 +214,43 @@ func (c *Client) post(ctx context.Context, path string, p *parcel) (*http.Reques
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, out any) error {
+	return c.call(ctx, http.MethodGet, path, q, nil, out)
+}
+
+// call sends a request, with in as its JSON body where there is one.
+func (c *Client) call(ctx context.Context, method, path string, q url.Values, in, out any) error {
 	u := c.base + path
 	if len(q) > 0 {
 		u += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u, body)
 	if err != nil {
 		return err
 	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	_, err = c.do(req, http.StatusOK, out)
 	return err
+}
+
+// values are the parts of a query that say something.
+func values(pairs map[string]string) url.Values {
+	v := url.Values{}
+	for name, value := range pairs {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	return v
 }
 
 // do sends a request and reads its answer into out, or the problem it tells.

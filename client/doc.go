@@ -8,4 +8,7 @@
 //   - *NotReachedError: it never got there whole; nothing was accepted.
 //   - *UncertainError: it left, but no answer settles what became of it.
 //     Repeating it with the same key can never make two.
+//
+// All other calls answer *Problem and *NotReachedError in the same sense; any
+// other error leaves open whether what was asked for was done.
 package client

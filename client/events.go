@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -74,12 +73,8 @@ func rest(ctx context.Context, d time.Duration) {
 func (c *Client) page(ctx context.Context, q EventQuery) (*Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, poll+30*time.Second)
 	defer cancel()
-	v := url.Values{"wait": {strconv.Itoa(int(poll / time.Second))}, "limit": {"500"}}
-	for name, value := range map[string]string{"after": q.After, "account": q.Account, "message": q.Message, "carrier": q.Carrier, "type": q.Type} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
+	v := values(map[string]string{"after": q.After, "account": q.Account, "message": q.Message, "carrier": q.Carrier, "type": q.Type,
+		"wait": strconv.Itoa(int(poll / time.Second)), "limit": "500"})
 	var page Page
 	if err := c.get(ctx, "/v1/events", v, &page); err != nil {
 		return nil, err

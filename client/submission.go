@@ -11,22 +11,24 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Submission is a message to send. Files follow Media in the slideshow.
 type Submission struct {
-	Account        string   `json:"account,omitempty"` // not needed where the caller has one
-	From           string   `json:"from,omitempty"`
-	To             []string `json:"to,omitempty"`
-	Channel        string   `json:"channel,omitempty"` // auto, mms or sms; empty is auto
-	Subject        string   `json:"subject,omitempty"`
-	Text           string   `json:"text,omitempty"`
-	Media          []Stored `json:"media,omitempty"`
-	DeliveryReport *bool    `json:"delivery_report,omitempty"` // nil is true
-	ReadReport     bool     `json:"read_report,omitempty"`
-	ExpiresIn      string   `json:"expires_in,omitempty"` // 90m, 24h, 7d
-	Priority       string   `json:"priority,omitempty"`   // low, normal or high; empty is normal
-	Reference      string   `json:"reference,omitempty"`
+	Account        string    `json:"account,omitempty"` // not needed where the caller has one
+	From           string    `json:"from,omitempty"`
+	To             []string  `json:"to,omitempty"`
+	Channel        string    `json:"channel,omitempty"` // auto, mms or sms; empty is auto
+	Subject        string    `json:"subject,omitempty"`
+	Text           string    `json:"text,omitempty"`
+	Media          []Stored  `json:"media,omitempty"`
+	DeliveryReport *bool     `json:"delivery_report,omitempty"` // nil is true
+	ReadReport     bool      `json:"read_report,omitempty"`
+	SendAt         time.Time `json:"send_at,omitzero"`     // up to 30 days ahead; zero: at once
+	ExpiresIn      string    `json:"expires_in,omitempty"` // 90m, 24h, 7d; from SendAt where that is set
+	Priority       string    `json:"priority,omitempty"`   // low, normal or high; empty is normal
+	Reference      string    `json:"reference,omitempty"`
 
 	Files []File `json:"-"`
 	Key   string `json:"-"` // idempotency key; made where it is empty

@@ -17,6 +17,7 @@ type Message struct {
 	Media          []Media        `json:"media"`
 	DeliveryReport bool           `json:"delivery_report"`
 	ReadReport     bool           `json:"read_report"`
+	SendAt         *time.Time     `json:"send_at"`    // nil: at once
 	ExpiresIn      string         `json:"expires_in"` // as worked out at acceptance, such as 24h
 	Priority       string         `json:"priority"`
 	Reference      string         `json:"reference"`
@@ -28,7 +29,7 @@ type Message struct {
 	ExpiresAt      time.Time      `json:"expires_at"`
 	Flags          []Flag         `json:"flags"`
 	Size           Size           `json:"size"`
-	Deliveries     []Delivery     `json:"deliveries"`
+	Deliveries     []Delivery     `json:"deliveries,omitempty"` // left out in lists, where Counts tells of them
 }
 
 // Media is a picture the daemon has.
@@ -145,8 +146,8 @@ type Event struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// EventData is what the data of a message's or delivery's event may hold. The
-// State of message.completed is the message's, told where there is one recipient.
+// EventData is what the data of an event may hold. The State of
+// message.completed is the message's, told where there is one recipient.
 type EventData struct {
 	State            string     `json:"state,omitempty"`
 	Reason           string     `json:"reason,omitempty"`
@@ -159,6 +160,12 @@ type EventData struct {
 	NextAttemptAt    *time.Time `json:"next_attempt_at,omitempty"`
 	Late             bool       `json:"late,omitempty"` // a fact that changed nothing
 	Reference        string     `json:"reference,omitempty"`
+	Report           string     `json:"report,omitempty"`    // id of a report that matched nothing
+	From             string     `json:"from,omitempty"`      // of optout.changed: the one sender it is of; empty: all
+	OptedOut         *bool      `json:"opted_out,omitempty"` // of optout.changed
+	By               string     `json:"by,omitempty"`        // who did it
+	Note             string     `json:"note,omitempty"`      // and what they said of it
+	Changes          []string   `json:"changes,omitempty"`   // of config.reloaded: the keys
 }
 
 // Details reads the event's data. Members that this release does not know are

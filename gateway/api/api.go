@@ -4,7 +4,8 @@
 //
 // The files follow a request: api (routing), peer (who asks), listen (sockets),
 // body (bytes in, under a budget), json and submission (the message), multipart,
-// messages, events, media (the calls), wire (domain to wire), problem (errors).
+// messages, list, act, consent, events, media, carriers, reports (the calls),
+// wire (domain to wire), problem (errors).
 package api
 
 import (
@@ -52,12 +53,33 @@ type (
 	}
 )
 
+// Link is a configured carrier as it is told: what was agreed with it, and how
+// many requests are under way to it from this node.
+type Link struct {
+	Name          string
+	Protocol      string
+	PerSecond     float64
+	Burst         int
+	Count         string // recipients or requests
+	PerDay        int
+	DayZone       string
+	Window        int
+	MaxMessage    int64
+	MaxRecipients int
+	InFlight      int
+}
+
 // Options are what a Server works with. All are needed but those with a default.
 type Options struct {
-	Gateway  *gateway.Gateway
-	Media    Media
-	Pictures Pictures
-	Feed     Feed
+	Gateway    *gateway.Gateway
+	Media      Media
+	Pictures   Pictures
+	Feed       Feed
+	Operations gateway.Operations
+	Links      func() []Link // the carriers of the configuration, in its order
+	// Reload reads the configuration again and tells the keys that changed. Its
+	// error says what is wrong with it, one fault a line; nothing changed then.
+	Reload   func(ctx context.Context, who string) (changed []string, err error)
 	Accounts func(uid uint32) []string // the accounts a local user may use
 	Operator func(Peer) bool           // may act for every account
 	Draining func() bool               // nothing new is taken; default never
@@ -91,19 +113,36 @@ func New(o Options) *Server {
 		o.Log = slog.Default()
 	}
 	s := &Server{Options: o, mux: http.NewServeMux(), budget: semaphore.NewWeighted(max(o.InFlight, leastInFlight))}
-	s.route("/v1/messages", calls{"POST": s.submit})
-	s.route("/v1/messages/check", calls{"POST": s.check})
-	s.route("/v1/messages/{id}", calls{"GET": s.message})
-	s.route("/v1/messages/{id}/events", calls{"GET": s.timeline})
-	s.route("/v1/events", calls{"GET": s.events})
-	s.route("/v1/media", calls{"POST": s.upload})
-	s.route("/v1/media/{id}", calls{"GET": s.media, "HEAD": s.media})
-	s.mux.HandleFunc("/", s.nothing)
+	s.routes()
 	stop, cancel := context.WithCancel(context.Background())
 	s.stop = stop
 	s.http = s.server()
 	s.http.RegisterOnShutdown(cancel)
 	return s
+}
+
+// routes are all paths there are.
+func (s *Server) routes() {
+	s.route("/v1/messages", calls{"GET": s.list, "POST": s.submit})
+	s.route("/v1/messages/check", calls{"POST": s.check})
+	s.route("/v1/messages/{id}", calls{"GET": s.message})
+	s.route("/v1/messages/{id}/events", calls{"GET": s.timeline})
+	s.route("/v1/messages/{id}/cancel", calls{"POST": s.verb(gateway.ToCancel)})
+	s.route("/v1/messages/{id}/retry", calls{"POST": s.verb(gateway.ToRetry)})
+	s.route("/v1/messages/{id}/hold", calls{"POST": operators(s.verb(gateway.ToHold))})
+	s.route("/v1/messages/{id}/release", calls{"POST": operators(s.verb(gateway.ToRelease))})
+	s.route("/v1/actions", calls{"POST": operators(s.action)})
+	s.route("/v1/events", calls{"GET": s.events})
+	s.route("/v1/media", calls{"POST": s.upload})
+	s.route("/v1/media/{id}", calls{"GET": s.media, "HEAD": s.media})
+	s.route("/v1/numbers/{number}/opt-out", calls{"PUT": s.optOut, "DELETE": operators(s.optIn)})
+	s.route("/v1/carriers", calls{"GET": operators(s.carriers)})
+	s.route("/v1/carriers/{name}/pause", calls{"POST": operators(s.pause(true))})
+	s.route("/v1/carriers/{name}/resume", calls{"POST": operators(s.pause(false))})
+	s.route("/v1/reports", calls{"GET": operators(s.reports)})
+	s.route("/v1/reports/{id}/link", calls{"POST": operators(s.link)})
+	s.route("/v1/reload", calls{"POST": operators(s.reload)})
+	s.mux.HandleFunc("/", s.nothing)
 }
 
 // call answers one request, or says with an error why not.

@@ -21,9 +21,14 @@ const (
 	defaultLimit = 50
 )
 
-// cursorMark begins every cursor before it is encoded, so that another form
-// can be told from this one later.
-const cursorMark = "e1:"
+// A mark begins every cursor before it is encoded, so that those of one list
+// are told from those of another, and from another form later.
+const (
+	cursorMark  = "e1:" // of an event, by its Seq
+	messageMark = "m1:" // of a message, by its id
+	reportMark  = "r1:" // of a report, by its id
+	carrierMark = "c1:" // of a carrier, by its name
+)
 
 // appendCursor writes the cursor of an event.
 func appendCursor(b []byte, seq int64) []byte {
@@ -33,20 +38,56 @@ func appendCursor(b []byte, seq int64) []byte {
 
 // parseCursor reads what appendCursor wrote, and nothing else.
 func parseCursor(s string) (int64, error) {
-	bad := problem(http.StatusBadRequest, "bad_cursor", "This is no cursor of ours. Use the next_cursor or an event's id as it was given, or leave it out.")
-	if len(s) > maxShort {
-		return 0, bad
-	}
-	plain, err := base64.RawURLEncoding.DecodeString(s)
-	digits, ok := strings.CutPrefix(string(plain), cursorMark)
-	if err != nil || !ok {
-		return 0, bad
+	digits, err := openCursor(cursorMark, s)
+	if err != nil {
+		return 0, err
 	}
 	seq, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || seq < 0 || string(appendCursor(nil, seq)) != s {
-		return 0, bad
+	if err != nil || seq < 0 || strconv.FormatInt(seq, 10) != digits {
+		return 0, badCursor()
 	}
 	return seq, nil
+}
+
+func badCursor() error {
+	return problem(http.StatusBadRequest, "bad_cursor", "This is no cursor of ours. Use the next_cursor or an event's id as it was given, or leave it out.")
+}
+
+// cursorTo writes the cursor of what a list shows under a text.
+func cursorTo(mark, text string) *string {
+	s := base64.RawURLEncoding.EncodeToString([]byte(mark + text))
+	return &s
+}
+
+// openCursor reads what cursorTo wrote, and nothing else: one text has one
+// spelling.
+func openCursor(mark, s string) (string, error) {
+	if len(s) > 2*maxShort {
+		return "", badCursor()
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(s)
+	text, ok := strings.CutPrefix(string(plain), mark)
+	if err != nil || !ok || *cursorTo(mark, text) != s {
+		return "", badCursor()
+	}
+	return text, nil
+}
+
+// before is the id that a cursor of a list of ids names; zero where there is none.
+func before(v url.Values, mark string) (gateway.ID, error) {
+	s := v.Get("cursor")
+	if s == "" {
+		return gateway.ID{}, nil
+	}
+	text, err := openCursor(mark, s)
+	if err != nil {
+		return gateway.ID{}, err
+	}
+	id, err := gateway.ParseHexID(text)
+	if err != nil || id.Hex() != text {
+		return gateway.ID{}, badCursor()
+	}
+	return id, nil
 }
 
 // events is GET /v1/events.
@@ -219,7 +260,11 @@ func query(r *http.Request, names ...string) (url.Values, error) {
 	for name, values := range v {
 		switch {
 		case !slices.Contains(names, name):
-			return nil, problem(http.StatusBadRequest, "unknown_field", "There is no "+pointerToken([]byte(name))+" in this query; there is "+strings.Join(names, ", ")+".")
+			there := "; this path takes no query."
+			if len(names) > 0 {
+				there = " in this query; there is " + strings.Join(names, ", ") + "."
+			}
+			return nil, problem(http.StatusBadRequest, "unknown_field", "There is no "+pointerToken([]byte(name))+there)
 		case len(values) > 1:
 			return nil, wrongQuery(name, "there once at most")
 		}

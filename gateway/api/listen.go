@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mmsgw/gateway"
 )
 
 // Limits of the listener (see also body.go).
@@ -41,7 +43,7 @@ func (s *Server) server() *http.Server {
 type logWriter struct{ log *slog.Logger }
 
 func (w logWriter) Write(b []byte) (int, error) {
-	w.log.Warn("api: HTTP server", "error", string(b))
+	w.log.Warn("api: HTTP server", gateway.KeyError, string(b))
 	return len(b), nil
 }
 

@@ -29,7 +29,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, who caller) erro
 		return err
 	}
 	if d.dryRun {
-		return answerJSON(w, http.StatusOK, checkResult(s.Gateway.Check(r.Context(), &d.Submission)))
+		return s.verdict(w, r, &d.Submission)
 	}
 	d.IdemKey = key
 	m, replayed, err := s.Gateway.Submit(r.Context(), &d.Submission)
@@ -55,23 +55,38 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request, who caller) error
 	if err != nil {
 		return err
 	}
-	return answerJSON(w, http.StatusOK, checkResult(s.Gateway.Check(r.Context(), &d.Submission)))
+	return s.verdict(w, r, &d.Submission)
+}
+
+// verdict answers what would become of a submission.
+func (s *Server) verdict(w http.ResponseWriter, r *http.Request, sub *gateway.Submission) error {
+	v, err := s.Gateway.Check(r.Context(), sub)
+	if err != nil {
+		return err
+	}
+	return answerJSON(w, http.StatusOK, checkResult(v))
 }
 
 // message is GET /v1/messages/{id}.
 func (s *Server) message(w http.ResponseWriter, r *http.Request, who caller) error {
-	id, err := gateway.ParseMessageName(r.PathValue("id"))
+	m, attempts, err := s.named(r, who)
 	if err != nil {
-		return notFound("message")
-	}
-	m, attempts, err := s.Gateway.Messages.Message(r.Context(), id)
-	switch {
-	case err != nil:
 		return err
-	case !who.may(m.Account):
-		return notFound("message")
 	}
 	return answerJSON(w, http.StatusOK, s.wireMessage(m, attempts))
+}
+
+// named is the message that a path names, where the caller may see it.
+func (s *Server) named(r *http.Request, who caller) (*gateway.Message, []gateway.Attempt, error) {
+	id, err := gateway.ParseMessageName(r.PathValue("id"))
+	if err != nil {
+		return nil, nil, notFound("message")
+	}
+	m, attempts, err := s.Gateway.Messages.Message(r.Context(), id)
+	if err == nil && !who.may(m.Account) {
+		err = notFound("message")
+	}
+	return m, attempts, err
 }
 
 func draining() error {
@@ -125,17 +140,23 @@ func (s *Server) intake(w http.ResponseWriter, r *http.Request, who caller, memo
 }
 
 func (s *Server) plainJSON(w http.ResponseWriter, r *http.Request, params map[string]string, memory *share) (*draft, error) {
-	if c := params["charset"]; c != "" && !strings.EqualFold(c, "utf-8") {
-		return nil, problem(http.StatusUnsupportedMediaType, "unsupported_content_type", "JSON is taken in UTF-8.")
-	}
-	text, err := s.body(w, r, maxBody, memory).all()
-	if errors.Is(err, errCut) {
-		return nil, malformedJSON(err)
-	}
+	text, err := s.jsonText(w, r, params, maxBody, memory)
 	if err != nil {
 		return nil, err
 	}
 	return decodeDraft(text)
+}
+
+// jsonText reads a body that is said to be JSON.
+func (s *Server) jsonText(w http.ResponseWriter, r *http.Request, params map[string]string, limit int64, memory *share) ([]byte, error) {
+	if c := params["charset"]; c != "" && !strings.EqualFold(c, "utf-8") {
+		return nil, problem(http.StatusUnsupportedMediaType, "unsupported_content_type", "JSON is taken in UTF-8.")
+	}
+	text, err := s.body(w, r, limit, memory).all()
+	if errors.Is(err, errCut) {
+		err = malformedJSON(err)
+	}
+	return text, err
 }
 
 // form reads a multipart submission: the message, then its files.

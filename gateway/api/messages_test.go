@@ -76,13 +76,17 @@ func TestReadBackOfALife(t *testing.T) {
 		d.State, d.Reason, d.Claim, d.Due, d.Attempts, d.Resends, d.Attempt = gateway.Queued, gateway.BackingOff, gateway.ByGateway, at, 2, 1, second
 		d.Status, d.UpdatedAt, d.SentAt, d.ValidUntil = "4006", at, at, at.Add(time.Hour)
 		w.attempts[id] = []gateway.Attempt{
-			{ID: first, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.UnknownSent},
-			{ID: second, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.RetryLater, CarrierKey: "K7"},
+			{ID: first, Kind: gateway.Submits, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.UnknownSent},
+			{ID: second, Kind: gateway.Submits, Covers: []int{0}, Lane: "north", OpenedAt: at, Outcome: gateway.RetryLater, CarrierKey: "k7", CarrierID: "K7"},
+			{ID: gateway.NewID(), Kind: gateway.Cancels, Covers: []int{0}, Lane: "north", OpenedAt: at},
 		}
 	})
 	var read client.Message
 	decode(t, w.get("/v1/messages/"+m.ID).body, &read)
 	d := read.Deliveries[0]
+	if !read.ExpiresAt.Equal(at.Add(time.Hour).Truncate(time.Microsecond)) {
+		t.Errorf("expires %v, not with the delivery that a retry gave more time", read.ExpiresAt)
+	}
 	if d.Attempts != 2 || !d.PossibleDuplicate || d.TransactionID != second.Hex() || d.CarrierMessageID != "K7" || d.CarrierStatus != "4006" {
 		t.Errorf("delivery %+v", d)
 	}
@@ -271,7 +275,13 @@ func TestAnswersByForm(t *testing.T) {
 		"NUL between":        {"{\"text\":\x00\"a\"}", 400, "malformed_json", ""},
 		"unknown field":      {`{"txet":"private"}`, 400, "unknown_field", "/txet"},
 		"another case":       {`{"Text":"private"}`, 400, "unknown_field", "/Text"},
-		"later field":        {base(`,"send_at":"2026-12-01T15:00:00Z"`), 400, "unknown_field", "/send_at"},
+		"a time past":        {base(`,"text":"a","send_at":"2020-12-01T15:00:00Z"`), 422, "send_at_invalid", ""},
+		"a time far ahead":   {base(`,"text":"a","send_at":"9999-12-31T23:59:59Z"`), 422, "send_at_invalid", ""},
+		"beyond the years":   {base(`,"text":"a","send_at":"9999-12-31T23:59:59-23:00"`), 422, "send_at_invalid", ""},
+		"no time at all":     {base(`,"text":"a","send_at":"0001-01-01T00:00:00Z"`), 422, "send_at_invalid", ""},
+		"before the years":   {base(`,"text":"a","send_at":"0000-01-01T00:00:00Z"`), 422, "send_at_invalid", ""},
+		"a time, no zone":    {base(`,"text":"a","send_at":"2026-12-01T15:00:00"`), 422, "send_at_invalid", ""},
+		"a time of seconds":  {base(`,"text":"a","send_at":1796137200`), 422, "field_invalid", ""},
 		"sms_fallback":       {base(`,"sms_fallback":true`), 400, "unknown_field", "/sms_fallback"},
 		"allow_partial":      {base(`,"allow_partial":true`), 400, "unknown_field", "/allow_partial"},
 		"unknown in media":   {`{"media":[{"id":"a"},{"a/b~c":1}]}`, 400, "unknown_field", "/media/1/a~1b~0c"},
@@ -542,12 +552,12 @@ func TestPathsAndMethods(t *testing.T) {
 	w := open(t)
 	for _, path := range []string{"/", "/v1", "/v1/", "/v1/messages/", "/v1//messages", "/v1/../v1/messages", "/v2/messages", "/v1/drafts", "/v1/openapi.json",
 		"/v1/messages/nonsense", "/v1/messages/msg_" + strings.Repeat("0", 32), "/v1/messages/msg_" + strings.Repeat("0", 32) + "/events", "/v1/messages/x/events",
-		"/v1/media/med_none", "/v1/media/%00", "/v1/media/" + strings.Repeat("m", 300)} {
+		"/v1/media/med_none", "/v1/numbers/+14165550199", "/v1/media/%00", "/v1/media/" + strings.Repeat("m", 300)} {
 		if p := w.get(path).problem(t); p.Status != 404 || p.Code != "not_found" {
 			t.Errorf("%s: %+v", path, p)
 		}
 	}
-	for path, allow := range map[string]string{"/v1/messages": "POST", "/v1/messages/check": "POST", "/v1/events": "GET", "/v1/media": "POST", "/v1/media/x": "GET, HEAD"} {
+	for path, allow := range map[string]string{"/v1/messages": "GET, POST", "/v1/messages/check": "POST", "/v1/events": "GET", "/v1/media": "POST", "/v1/media/x": "GET, HEAD"} {
 		a := w.do("PUT", path, strings.NewReader("x"))
 		if p := a.problem(t); a.status != 405 || p.Code != "method_not_allowed" || a.header.Get("Allow") != allow {
 			t.Errorf("%s: HTTP %d %s, Allow %q", path, a.status, p.Code, a.header.Get("Allow"))

@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"mmsgw/gateway"
 )
 
 // Peer is who sits at the other end of a Unix socket, as the kernel says.
@@ -45,6 +48,7 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 
 // caller is what a peer may do: act for its accounts, or, as an operator, for any.
 type caller struct {
+	name     string // for the record
 	operator bool
 	accounts []string
 }
@@ -55,7 +59,7 @@ func (s *Server) caller(r *http.Request) (caller, error) {
 	if !ok {
 		return caller{}, problem(http.StatusUnauthorized, "not_authorized", "This connection says nothing of who asks. Use the Unix socket.")
 	}
-	who := caller{operator: s.Operator(peer), accounts: s.Accounts(peer.UID)}
+	who := caller{name: fmt.Sprintf("uid %d", peer.UID), operator: s.Operator(peer), accounts: s.Accounts(peer.UID)}
 	if !who.operator && len(who.accounts) == 0 {
 		return caller{}, problem(http.StatusForbidden, "forbidden",
 			"This user may use no account. Add it to the users of an account, or to the operators, in the configuration.")
@@ -66,6 +70,25 @@ func (s *Server) caller(r *http.Request) (caller, error) {
 // may tells whether the caller may see what belongs to an account.
 func (c caller) may(account string) bool {
 	return c.operator || slices.Contains(c.accounts, account)
+}
+
+// by is who is said to have acted on what belongs to an account: a service on
+// its own, or an operator.
+func (c caller) by(account string) gateway.Claim {
+	if slices.Contains(c.accounts, account) {
+		return gateway.ByGateway
+	}
+	return gateway.ByOperator
+}
+
+// operators lets only them make a call.
+func operators(do call) call {
+	return func(w http.ResponseWriter, r *http.Request, who caller) error {
+		if !who.operator {
+			return problem(http.StatusForbidden, "forbidden", "Only operators may do this. Add the user to the operators in the configuration, or ask one.")
+		}
+		return do(w, r, who)
+	}
 }
 
 // scope is what the caller may see: nil is everything.

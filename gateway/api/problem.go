@@ -30,7 +30,7 @@ func later(status int, code, detail string) *client.Problem {
 }
 
 func malformedJSON(err error) error {
-	return problem(http.StatusBadRequest, "malformed_json", "The message is not JSON: "+err.Error()+".")
+	return problem(http.StatusBadRequest, "malformed_json", "The body is not JSON: "+err.Error()+".")
 }
 
 func malformedMultipart(detail string) error {
@@ -63,6 +63,8 @@ func problemOf(r *http.Request, err error) (p *client.Problem, known bool) {
 		return problemOf(r, malformedJSON(syntax))
 	case errors.Is(err, gateway.ErrNotFound):
 		return problemOf(r, notFound("message"))
+	case unfit(err) != nil:
+		return unfit(err), true
 	case errors.Is(err, gateway.ErrIdemConflict):
 		return problem(http.StatusConflict, "idempotency_conflict", "This Idempotency-Key was used for another message. Use a new key for a new message."), true
 	case errors.Is(err, gateway.ErrIdemInProgress):
@@ -73,6 +75,34 @@ func problemOf(r *http.Request, err error) (p *client.Problem, known bool) {
 	return later(http.StatusServiceUnavailable, "storage_unavailable", storageText(r, err)), false
 }
 
+// unfit is the answer where what is asked for does not fit what is there; nil
+// where that is not what the error says.
+func unfit(err error) *client.Problem {
+	for _, c := range []struct {
+		err          error
+		code, detail string
+	}{
+		{gateway.ErrNotCancelable, "not_cancelable", "Nothing of the message can be canceled. What has not left can be, and what the carrier took where that carrier takes cancel requests; not what has ended."},
+		{gateway.ErrNotRetryable, "not_retryable", "Nothing of the message can be retried. That takes a delivery that failed, expired before it left, is uncertain, or is held by an operator or as ambiguous; a recipient who has not opted out; and an account that may send."},
+		{gateway.ErrNotHoldable, "not_holdable", "Nothing of the message can be held. That takes a delivery that waits here: scheduled, queued, or held for another reason."},
+		{gateway.ErrNotHeld, "not_held", "Nothing of the message is held by an operator, so there is nothing to release."},
+		{gateway.ErrLinked, "already_linked", "The report belongs to a delivery already. Only one that matched nothing can be linked."},
+	} {
+		if errors.Is(err, c.err) {
+			return problem(http.StatusConflict, c.code, c.detail)
+		}
+	}
+	return nil
+}
+
+// faulty is the answer to a body whose fields are wrong: nothing was done.
+func faulty(flags []gateway.Flag) error {
+	gateway.SortFlags(flags)
+	p := problem(http.StatusUnprocessableEntity, gateway.FirstBlock(flags), "This can't be carried out; nothing was changed. The flags give every reason.")
+	p.Flags = wireFlags(flags)
+	return p
+}
+
 // storageText says that the storage failed, in words that are true of what was
 // asked for.
 func storageText(r *http.Request, err error) string {
@@ -81,6 +111,8 @@ func storageText(r *http.Request, err error) string {
 		return "The storage did not answer. Whether a message was accepted is not known; repeat it with the same Idempotency-Key, which can never make two."
 	case errors.Is(err, gateway.ErrMediaCorrupt):
 		return "The stored picture is damaged or gone. An operator has to look at the storage."
+	case r.Method != http.MethodGet && r.Pattern != "/v1/media" && r.Pattern != "/v1/messages/check":
+		return "The storage did not answer. Whether this was done is not known; look, then repeat it."
 	}
 	return "The storage did not answer. Try again in a moment."
 }
@@ -106,7 +138,7 @@ func refused(flags []gateway.Flag) *client.Problem {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problemOf(r, err)
 	if r.Context().Err() == nil && !known {
-		s.Log.ErrorContext(r.Context(), "api: request failed", "method", r.Method, "path", r.Pattern, "code", p.Code, "error", err)
+		s.Log.ErrorContext(r.Context(), "api: request failed", gateway.KeyMethod, r.Method, gateway.KeyPath, r.Pattern, gateway.KeyCode, p.Code, gateway.KeyError, err)
 	}
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter/time.Second)))

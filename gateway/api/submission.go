@@ -51,51 +51,82 @@ type decoder struct {
 // decodeDraft reads the JSON of a submission. The text is used up: strings are
 // unescaped in it, and item.data are slices of it.
 func decodeDraft(text []byte) (*draft, error) {
+	d := newDecoder(text)
+	d.Report, d.Priority = true, gateway.Normal
+	return &d.draft, d.whole("an object, the message", messageFields, d.member)
+}
+
+func newDecoder(text []byte) *decoder {
 	d := &decoder{scanner: scanner{text: text}}
-	d.Report, d.Priority, d.failed = true, gateway.Normal, map[string]bool{}
+	d.failed = map[string]bool{}
+	return d
+}
+
+// whole reads a text that is one object of known fields, calling member before
+// the value of each.
+func (d *decoder) whole(what string, fields []string, member func(key string) error) error {
 	if err := d.start(); err != nil {
-		return nil, err
+		return err
 	}
 	if d.peek() != '{' {
-		return nil, d.unexpected("an object, the message")
+		return d.unexpected(what)
 	}
-	var seen keys
-	if err := d.object(func(key []byte, at int) error { return d.member(key, at, &seen) }); err != nil {
-		return nil, err
+	if err := d.fields("", fields, member); err != nil {
+		return err
 	}
 	if err := d.end(); err != nil {
-		return nil, err
+		return err
 	}
 	if d.unknown != "" {
-		return nil, unknownField(d.unknown)
+		return unknownField(d.unknown)
 	}
-	return &d.draft, nil
+	return nil
+}
+
+// fields reads an object, calling member before the value of each field that is
+// known and not null, which is as if left out.
+func (d *decoder) fields(path string, fields []string, member func(key string) error) error {
+	var seen keys
+	return d.object(func(key []byte, at int) error {
+		field, err := d.first(&seen, fields, key, at, path)
+		if err != nil {
+			return err
+		}
+		if d.peek(); field == "" {
+			return d.skip()
+		}
+		if d.word("null") {
+			return nil
+		}
+		return member(field)
+	})
 }
 
 // The fields of a message and of a picture in it.
 var (
 	messageFields = []string{"account", "from", "to", "channel", "subject", "text", "media", "delivery_report",
-		"read_report", "expires_in", "priority", "reference", "dry_run"}
+		"read_report", "send_at", "expires_in", "priority", "reference", "dry_run"}
 	mediaFields = []string{"id", "data", "type", "name"}
 )
 
 // keys remembers which of a list of fields came already, one bit each.
 type keys uint16
 
-// first tells whether a field is known, and refuses one that comes twice.
-func (d *decoder) first(seen *keys, fields []string, key []byte, at int, path string) (known bool, err error) {
+// first is the field that a key names, empty where there is none, and refuses
+// one that comes twice.
+func (d *decoder) first(seen *keys, fields []string, key []byte, at int, path string) (field string, err error) {
 	i := slices.Index(fields, string(key))
 	if i < 0 {
 		if d.unknown == "" {
 			d.unknown = path + "/" + pointerToken(key)
 		}
-		return false, nil
+		return "", nil
 	}
 	if *seen&(1<<i) != 0 {
-		return false, d.fail(at, fmt.Sprintf("%q comes twice", fields[i]))
+		return "", d.fail(at, fmt.Sprintf("%q comes twice", fields[i]))
 	}
 	*seen |= 1 << i
-	return true, nil
+	return fields[i], nil
 }
 
 // pointerToken is a key as a JSON Pointer spells it, bounded, without what no
@@ -113,18 +144,9 @@ func pointerToken(key []byte) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(clean)
 }
 
-func (d *decoder) member(key []byte, at int, seen *keys) error {
-	known, err := d.first(seen, messageFields, key, at, "")
-	if err != nil {
-		return err
-	}
-	if d.peek(); !known || d.word("null") { // null: as if left out
-		if known {
-			return nil
-		}
-		return d.skip()
-	}
-	switch string(key) {
+// member reads the value of one field of a message.
+func (d *decoder) member(key string) error {
+	switch key {
 	case "account":
 		return d.short("/account", &d.Account)
 	case "from":
@@ -145,12 +167,14 @@ func (d *decoder) member(key []byte, at int, seen *keys) error {
 		return d.bool("/read_report", &d.Read)
 	case "dry_run":
 		return d.bool("/dry_run", &d.dryRun)
+	case "send_at":
+		return d.departure()
 	case "expires_in":
 		return d.validity()
 	case "priority":
 		return d.priority()
 	default:
-		return d.reference()
+		return d.line("/reference", gateway.MaxReference, &d.Reference)
 	}
 }
 
@@ -178,13 +202,16 @@ func (d *decoder) str(field string) (value []byte, ok bool, err error) {
 
 // short reads a name, a number or an id: what is never long nor holds control
 // characters.
-func (d *decoder) short(field string, out *string) error {
+func (d *decoder) short(field string, out *string) error { return d.line(field, maxShort, out) }
+
+// line reads what has no control characters and at most so many bytes.
+func (d *decoder) line(field string, limit int, out *string) error {
 	value, ok, err := d.str(field)
 	if !ok {
 		return err
 	}
-	if len(value) > maxShort || !plain(string(value), "") {
-		d.invalid(field, fmt.Sprintf("This must be at most %d bytes, without control characters.", maxShort))
+	if len(value) > limit || !plain(string(value), "") {
+		d.invalid(field, fmt.Sprintf("This must be at most %d bytes, without control characters.", limit))
 		return nil
 	}
 	*out = string(value)
@@ -243,19 +270,6 @@ func (d *decoder) bool(field string, out *bool) error {
 	return nil
 }
 
-func (d *decoder) reference() error {
-	value, ok, err := d.str("/reference")
-	if !ok {
-		return err
-	}
-	if len(value) > gateway.MaxReference || !plain(string(value), "") {
-		d.invalid("/reference", fmt.Sprintf("This must be at most %d bytes, without control characters.", gateway.MaxReference))
-		return nil
-	}
-	d.Reference = string(value)
-	return nil
-}
-
 func (d *decoder) priority() error {
 	word := ""
 	if err := d.choice("/priority", &word, "low", "normal", "high"); err != nil || word == "" {
@@ -263,6 +277,31 @@ func (d *decoder) priority() error {
 	}
 	d.Priority = map[string]gateway.Priority{"low": gateway.Low, "normal": gateway.Normal, "high": gateway.High}[word]
 	return nil
+}
+
+// departure reads when the message is to leave, to the microsecond that is kept.
+func (d *decoder) departure() error {
+	value, ok, err := d.str("/send_at")
+	if !ok {
+		return err
+	}
+	at, ok := parseTime(string(value))
+	if !ok {
+		d.fault("send_at_invalid", "/send_at", "This must be a time with its zone, as RFC 3339 has it: 2026-12-01T15:00:00Z.")
+		return nil
+	}
+	d.SendAt = at
+	return nil
+}
+
+// parseTime reads RFC 3339 and nothing near it. Times that UTC can't tell in
+// four digits of a year are none, nor is the one that stands for no time.
+func parseTime(s string) (t time.Time, ok bool) {
+	if len(s) > maxShort || t.UnmarshalText([]byte(s)) != nil {
+		return t, false
+	}
+	t = utc(t)
+	return t, t.Year() >= 1 && t.Year() <= 9999 && !t.IsZero()
 }
 
 func (d *decoder) validity() error {
@@ -353,20 +392,10 @@ func (d *decoder) picture(field string) (it item, err error) {
 		d.invalid(field, `This must be an object: {"id": …} or {"data": …, "type": …, "name": …}.`)
 		return item{wrong: true}, d.skip()
 	}
-	var seen keys
-	err = d.object(func(key []byte, at int) error {
-		known, err := d.first(&seen, mediaFields, key, at, field)
-		if err != nil {
-			return err
-		}
-		if d.peek(); !known {
-			return d.skip()
-		}
-		if d.word("null") {
-			return nil
-		}
+	err = d.fields(field, mediaFields, func(key string) error {
+		var err error
 		ok := true
-		switch string(key) {
+		switch key {
 		case "id":
 			err = d.short(field+"/id", &it.id)
 		case "data":

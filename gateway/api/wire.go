@@ -11,19 +11,28 @@ import (
 // wireMessage is a message as it is told. Without attempts (a message just
 // accepted) the log is made of what the deliveries know.
 func (s *Server) wireMessage(m *gateway.Message, attempts []gateway.Attempt) *client.Message {
+	w := s.summary(m)
+	w.Deliveries = make([]client.Delivery, len(m.Deliveries))
+	covering := attemptsOf(attempts, len(m.Deliveries))
+	for i := range m.Deliveries {
+		w.Deliveries[i] = wireDelivery(&m.Deliveries[i], m.Channel, covering[i])
+	}
+	return w
+}
+
+// summary is a message without its deliveries, as lists tell it.
+func (s *Server) summary(m *gateway.Message) *client.Message {
 	w := &client.Message{
 		ID: m.ID.MessageName(), Account: m.Account, From: m.From.E164(), To: make([]string, len(m.Deliveries)), Channel: string(m.Channel),
 		Subject: m.Subject, Text: m.Text, Media: make([]client.Media, len(m.Media)), DeliveryReport: m.Report, ReadReport: m.Read,
-		ExpiresIn: formatDuration(m.ValidUntil.Sub(m.CreatedAt)), Priority: priorityWord(m.Priority), Reference: m.Reference,
+		SendAt: known(m.SendAt), ExpiresIn: formatDuration(m.ValidUntil.Sub(m.Start())), Priority: priorityWord(m.Priority), Reference: m.Reference,
 		Counts: map[string]int{}, CreatedAt: utc(m.CreatedAt), UpdatedAt: utc(m.CreatedAt), ExpiresAt: utc(m.ValidUntil),
 		Flags: wireFlags(m.Flags), Size: size(m.MediaBytes(), len(m.Media), s.smallestCap(m.Deliveries)),
-		Deliveries: make([]client.Delivery, len(m.Deliveries)),
 	}
 	for i, p := range m.Media {
 		w.Media[i] = wireMedia(p)
 	}
 	w.State, w.Final = gateway.StateOf(m.Deliveries)
-	covering := attemptsOf(attempts, len(m.Deliveries))
 	for i := range m.Deliveries {
 		d := &m.Deliveries[i]
 		w.To[i] = d.Recipient.E164()
@@ -31,7 +40,9 @@ func (s *Server) wireMessage(m *gateway.Message, attempts []gateway.Attempt) *cl
 		if d.UpdatedAt.After(w.UpdatedAt) {
 			w.UpdatedAt = utc(d.UpdatedAt)
 		}
-		w.Deliveries[i] = wireDelivery(d, m.Channel, covering[i])
+		if d.ValidUntil.After(w.ExpiresAt) { // a retry gave it more time
+			w.ExpiresAt = utc(d.ValidUntil)
+		}
 	}
 	return w
 }
@@ -49,10 +60,14 @@ func (s *Server) smallestCap(deliveries []gateway.Delivery) int64 {
 	return smallest
 }
 
-// attemptsOf sorts attempts by the deliveries they cover.
+// attemptsOf sorts the attempts to submit by the deliveries they cover; of those
+// to cancel the timeline tells.
 func attemptsOf(attempts []gateway.Attempt, n int) [][]*gateway.Attempt {
 	of := make([][]*gateway.Attempt, n)
 	for i := range attempts {
+		if attempts[i].Kind == gateway.Cancels {
+			continue
+		}
 		for _, c := range attempts[i].Covers {
 			if c >= 0 && c < n {
 				of[c] = append(of[c], &attempts[i])
@@ -68,7 +83,7 @@ func wireDelivery(d *gateway.Delivery, channel gateway.Channel, attempts []*gate
 	}
 	w := client.Delivery{
 		To: d.Recipient.E164(), Channel: string(channel), Network: d.Network, State: string(d.State), ClaimedBy: string(d.Claim),
-		Carrier: d.Lane, Attempts: d.Attempts, CarrierStatus: d.Status, PossibleDuplicate: d.Resends > 0,
+		Carrier: d.Lane, Attempts: d.Attempts, CarrierStatus: d.Status, PossibleDuplicate: d.Duplicate || d.Resends > 0,
 		NextAttemptAt: known(d.NextTry()), SentAt: known(d.SentAt), DeliveredAt: known(d.DeliveredAt), ReadAt: known(d.ReadAt), AttemptLog: make([]client.Attempt, len(attempts)),
 	}
 	if d.Reason != "" {
@@ -76,8 +91,8 @@ func wireDelivery(d *gateway.Delivery, channel gateway.Channel, attempts []*gate
 	}
 	for i, a := range attempts {
 		w.AttemptLog[i] = client.Attempt{Number: i + 1, Carrier: a.Lane, TransactionID: a.ID.TransactionID(),
-			CarrierMessageID: a.CarrierKey, At: utc(a.OpenedAt), Outcome: string(a.Outcome)}
-		w.TransactionID, w.CarrierMessageID = a.ID.TransactionID(), a.CarrierKey
+			CarrierMessageID: a.CarrierName(), At: utc(a.OpenedAt), Outcome: string(a.Outcome)}
+		w.TransactionID, w.CarrierMessageID = a.ID.TransactionID(), a.CarrierName()
 	}
 	return w
 }

@@ -44,15 +44,16 @@ type memory struct {
 	pictures map[string]gateway.Picture
 	users    map[string]bool // account and picture
 	keeps    int
-	forget   bool          // keep nothing, for benchmarks
-	fail     error         // what every write answers
-	gate     chan struct{} // where not nil, Accept waits for it
-	entered  chan struct{} // Accept got here
+	out      map[gateway.Number]bool // who opted out
+	forget   bool                    // keep nothing, for benchmarks
+	fail     error                   // what every write answers
+	gate     chan struct{}           // where not nil, Accept waits for it
+	entered  chan struct{}           // Accept got here
 }
 
 func newMemory() *memory {
 	return &memory{messages: map[gateway.ID]*gateway.Message{}, attempts: map[gateway.ID][]gateway.Attempt{}, keys: map[string]gateway.ID{},
-		news: make(chan struct{}), blobs: map[string][]byte{}, pictures: map[string]gateway.Picture{}, users: map[string]bool{},
+		news: make(chan struct{}), blobs: map[string][]byte{}, pictures: map[string]gateway.Picture{}, users: map[string]bool{}, out: map[gateway.Number]bool{},
 		entered: make(chan struct{}, 1000)}
 }
 
@@ -118,8 +119,6 @@ func (m *memory) Timeline(ctx context.Context, id gateway.ID) ([]gateway.Event, 
 	page, err := m.After(ctx, gateway.FeedQuery{Message: id, Limit: 1 << 30})
 	return page.Events, err
 }
-
-func (m *memory) Report(context.Context, gateway.Report) error { return errors.New("not asked here") }
 
 func (m *memory) ByKey(_ context.Context, account, key string) (gateway.Accepting, error) {
 	m.mu.Lock()
@@ -268,14 +267,17 @@ func (c carriers) Cap(string) int64                         { return c.cap }
 // lanes have a seat for everybody, or for nobody.
 type lanes struct{ free bool }
 
-func (l lanes) Board(string) (gateway.Seat, bool) {
-	return gateway.Seat{Owner: "me", Go: func(gateway.Dispatch) {}, Free: func() {}}, l.free
+func (l lanes) Board(_ string, n int) (gateway.Seat, bool) {
+	return gateway.Seat{Owner: "me", Room: n, Go: func(gateway.Dispatch) {}, Free: func() {}}, l.free
 }
+
+func (lanes) Goes(string) bool { return true }
 
 // world is a whole API on a socket of its own, for one caller.
 type world struct {
 	t testing.TB
 	*memory
+	*desk
 	gateway  *gateway.Gateway
 	server   *api.Server
 	socket   string
@@ -366,10 +368,14 @@ func open(t testing.TB) *world {
 
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, memory: newMemory(), accounts: []string{"acme"}, log: &lines{}}
+	w.desk = newDesk(w.memory)
 	w.gateway = testGateway(w.memory)
+	w.gateway.Consent = w.desk
 	w.server = api.New(api.Options{
 		Gateway: w.gateway, Media: w.memory, Pictures: w.memory, Feed: w.memory, Log: logger(w.log),
-		InFlight: 1, // the least there is
+		InFlight:   1, // the least there is
+		Operations: w.desk, Links: func() []api.Link { return w.desk.links },
+		Reload: func(_ context.Context, who string) ([]string, error) { return w.desk.reload(who) },
 		Accounts: func(uid uint32) []string {
 			if uid != uint32(os.Getuid()) {
 				t.Errorf("the caller's uid is %d, want %d", uid, os.Getuid())
