@@ -119,29 +119,17 @@ func (c *checker) canceling(r *mm7.CancelReq, body []byte) *refusal {
 	return c.verdict()
 }
 
-// cancelled answers a CancelReq.
+// cancelled deals with a CancelReq: does, records and answers it.
 func (m *MMSC) cancelled(w http.ResponseWriter, s *arrival, refused *refusal) {
 	r := s.cancel
-	c := Cancel{At: s.record.At, TransactionID: r.TransactionID, MessageID: r.MessageID, VASPID: r.VASPID, VASID: r.VASID, From: r.SenderAddress.Value}
-	f := s.plan.fault
 	message := m.messages.find(r.MessageID)
+	f := s.plan.fault
 	if message != nil && message.fault.cancels() {
 		f = message.fault
 	}
-	switch {
-	case refused != nil:
-		c.Code, c.Problems = refused.code, refused.problems
-	case f.cancel != 0:
-		c.Code, c.Fault = f.cancel, f.Name
-	case message == nil:
-		c.Code = 2005
-	default:
-		c.Code = message.cancel()
-	}
-	if f.cancelMute {
-		c.Fault = f.Name
-	}
-	m.book.canceling(&c)
+	c := &Cancel{At: s.record.At, TransactionID: r.TransactionID, MessageID: r.MessageID, VASPID: r.VASPID, VASID: r.VASID, From: r.SenderAddress.Value}
+	c.decide(message, f, refused)
+	m.book.canceling(c)
 	m.o.Log.Info("cancel answered", "transaction_id", c.TransactionID, "carrier_message_id", c.MessageID, "code", c.Code, "fault", c.Fault)
 	switch {
 	case refused != nil || f.cancel != 0:
@@ -150,7 +138,26 @@ func (m *MMSC) cancelled(w http.ResponseWriter, s *arrival, refused *refusal) {
 		m.hangUp(w, s)
 	default:
 		m.write(w, http.StatusOK, mm7.EncodeResponse(m.o.Dialect, &mm7.Response{
-			Head: mm7.Head{TransactionID: r.TransactionID}, Operation: mm7.OpCancelRsp, Status: mm7.Status{Code: c.Code},
+			Head:      mm7.Head{TransactionID: r.TransactionID},
+			Operation: mm7.OpCancelRsp,
+			Status:    mm7.Status{Code: c.Code},
 		}))
+	}
+}
+
+// decide cancels what there is to cancel, and notes what is to be answered.
+func (c *Cancel) decide(message *taken, f *fault, refused *refusal) {
+	if refused == nil && f.cancels() {
+		c.Fault = f.Name
+	}
+	switch {
+	case refused != nil:
+		c.Code, c.Problems = refused.code, refused.problems
+	case f.cancel != 0:
+		c.Code = f.cancel
+	case message == nil:
+		c.Code = 2005
+	default:
+		c.Code = message.cancel()
 	}
 }

@@ -110,7 +110,7 @@ var answers = []fault{
 	{Fault: Fault{"stale-reset", "answers, and resets the kept-alive connection when the next request begins to arrive on it"}, answer: (*MMSC).staleLater},
 	{Fault: Fault{"garbage", "accepts the message, answers with a page of HTML, then reports"}, answer: (*MMSC).page},
 	{Fault: Fault{"binary-answer", "accepts the message, answers with bytes that are no XML, then reports"}, answer: (*MMSC).binary},
-	{Fault: Fault{"gzip-bomb", "accepts the message, answers with 256 MiB of blanks in 260 KiB of gzip, then reports"}, answer: (*MMSC).explode},
+	{Fault: Fault{"gzip-bomb", "accepts the message, answers with 128 MiB of blanks in 130 KiB of gzip, then reports"}, answer: (*MMSC).explode},
 	{Fault: Fault{"endless-answer", "accepts the message, answers without end, 64 MiB at most, then reports"}, answer: (*MMSC).goOn},
 	{Fault: Fault{"doctype-answer", "accepts the message, answers with a DOCTYPE and entities, then reports"}, answer: (*MMSC).declared},
 	{Fault: Fault{"deep-answer", "accepts the message, answers with elements nested 5000 deep, then reports"}, answer: (*MMSC).deep},

@@ -14,7 +14,7 @@ import (
 // gateway should understand, but for the last.
 
 const (
-	bombBytes    = 256 << 20 // of the answer gzip-bomb, inflated
+	bombBytes    = 128 << 20 // of the answer gzip-bomb, inflated
 	endlessBytes = 64 << 20  // of the answer endless-answer, where nobody hangs up before
 	deepLevels   = 5000      // of the answer deep-answer: it is short enough to be read whole
 )

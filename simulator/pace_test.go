@@ -45,6 +45,7 @@ func TestRate(t *testing.T) {
 		"every one of them": {simulator.Rate{PerSecond: 2}, seconds(0, 0, 0, 0), 0, []int{3, 4}, 2},
 		"a part of one":     {simulator.Rate{PerSecond: 2.5}, seconds(0, 0.4, 0.8, 1.2, 1.6), 0, nil, 3},
 		"a second long ago": {simulator.Rate{PerSecond: 1}, seconds(0, 60, 60.5), 0, []int{2}, 1},
+		"all long ago":      {simulator.Rate{PerSecond: 1, Burst: 3}, seconds(0, 0, 0, 60, 60, 60, 60.5), 0, []int{4}, 3},
 		"by recipients":     {simulator.Rate{PerSecond: 2, Burst: 5, Count: simulator.ByRecipients}, seconds(0, 0.5, 1), 3, nil, 6},
 		"too many":          {simulator.Rate{PerSecond: 2, Burst: 5, Count: simulator.ByRecipients}, seconds(0, 0.5, 0.6, 1.55), 3, []int{9}, 6},
 		"many, by requests": {simulator.Rate{PerSecond: 2, Count: simulator.ByRequests}, seconds(0, 0.5, 1), 3, nil, 2},
