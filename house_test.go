@@ -64,9 +64,10 @@ var peers = []string{"gateway/store", "mm7", "picture", "simulator"}
 var impure = []string{"database/sql", "net/http", "net/rpc", "net/smtp", "os", "syscall"}
 
 // blank are the only packages imported for their effect: what go:embed asks
-// for, and the drivers of the store.
+// for, the time zones, and the drivers of the store.
 var blank = map[string]string{
 	"embed":                                "",
+	"time/tzdata":                          "cmd/mmsgw",
 	"github.com/ncruces/go-sqlite3/driver": "gateway/store",
 	"github.com/jackc/pgx/v5/stdlib":       "gateway/store",
 }

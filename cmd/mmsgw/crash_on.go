@@ -51,10 +51,12 @@ func (p mediaPoints) Keep(ctx context.Context, uploads []*gateway.Upload) error 
 	return err
 }
 
-type messagePoints struct{ gateway.Messages }
+type durable = gateway.Messages // which has a method of its own name
+
+type messagePoints struct{ durable }
 
 func (p messagePoints) Accept(ctx context.Context, a gateway.Accept) (gateway.Accepting, error) {
-	done, err := p.Messages.Accept(ctx, a)
+	done, err := p.durable.Accept(ctx, a)
 	crash("after-accept")
 	return done, err
 }

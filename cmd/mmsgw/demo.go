@@ -222,11 +222,15 @@ func (d *demo) sum(t *terminal, s *stage, m *client.Message, took time.Duration)
 		Submit: s.sizes()[first.TransactionID], Duplicate: first.PossibleDuplicate, SentMS: between(m.CreatedAt, first.SentAt),
 		DeliveredMS: between(m.CreatedAt, first.DeliveredAt), TotalMS: float64(took.Milliseconds()), Requests: s.mmsc.MMSC.Totals().Requests,
 	}
-	held := false // a stopped lane holds one and leaves the others in their queue
+	held := false                 // a stopped lane holds one and leaves the others in their queue
+	requests := map[string]bool{} // one may have several recipients
 	for _, delivery := range m.Deliveries {
-		sum.Attempts += len(delivery.AttemptLog)
+		for _, a := range delivery.AttemptLog {
+			requests[a.TransactionID] = true
+		}
 		held = held || delivery.Reason != nil && delivery.Reason.Code == d.end.reason
 	}
+	sum.Attempts = len(requests)
 	if first.Reason != nil {
 		sum.Reason = first.Reason.Code
 	}

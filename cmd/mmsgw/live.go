@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	_ "time/tzdata" // a carrier's midnight must not depend on what the machine has installed
+
 	"mmsgw/capability"
 	"mmsgw/config"
 	"mmsgw/gateway"

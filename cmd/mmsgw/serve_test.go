@@ -102,20 +102,101 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A hang-up ends nothing: it is told what would read the configuration again.
-func TestHangup(t *testing.T) {
+// edit changes the configuration on the disk.
+func (w *town) edit(from, to string) {
+	w.t.Helper()
+	text, err := os.ReadFile(w.config)
+	if err != nil || !strings.Contains(string(text), from) {
+		w.t.Fatalf("the configuration has no %q (%v)", from, err)
+	}
+	if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A hang-up has the configuration read again: all of it is taken over, or
+// nothing, and what differs is in the log and in the feed.
+func TestReload(t *testing.T) {
 	t.Parallel()
 	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
 	p := w.serve(binary)
-	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
+	hangup := func() {
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
 	}
-	w.send("--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
+	reloads := func() (n int) {
+		for e, err := range w.client.Events(t.Context(), client.EventQuery{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Type == "config.reloaded" {
+				n++
+			}
+			if e.Type == "delivery.delivered" { // the one below
+				return n
+			}
+		}
+		return n
+	}
+	w.edit("numbers: [\"+12125550123\"]", "numbers: [\"+12125550123\", \"+12125550124\"]")
+	w.edit("window: 16", "window: 17")
+	hangup()
+	e := w.await("the configuration was reloaded", func(e client.Event) bool { return e.Type == "config.reloaded" })
+	if text := string(e.Data); !strings.Contains(text, "accounts[acme].numbers[…0124]") || !strings.Contains(text, "carriers[north].limits.window") || strings.Contains(text, "2125550124") {
+		t.Errorf("told as %s", text)
+	}
+	w.send("--from", "+12125550124", "--to", demoRecipient(0), "--subject", "s", "--text", "x", "--check").want(t, exitDone, "can be sent", "")
+
+	w.edit("window: 17", "window: -1")
+	hangup()
+	w.edit("window: -1", "window: 17")
+	w.edit("state_dir: ./state", "state_dir: ./elsewhere")
+	hangup()
+	w.send("--from", "+12125550124", "--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
+	if n := reloads(); n != 1 {
+		t.Errorf("%d reloads are told, want the first alone", n)
+	}
 	if code := p.terminate(); code != exitDone {
 		t.Errorf("exit code %d: %s", code, p.log)
 	}
-	if n := strings.Count(p.log.String(), `"level":"WARN","msg":"SIGHUP: reload is not part of this release`); n != 1 {
-		t.Errorf("the hang-up is told %d times: %s", n, p.log)
+	log := p.log.String()
+	for _, want := range []string{`"key":"carriers[north].limits.window","old":"16","new":"17"`, `"count":2,"who":"SIGHUP"`, `was not reloaded`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %s:\n%s", want, log)
+		}
+	}
+}
+
+// What is counted can be read, and shows nobody.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
+	w.serve(binary)
+	w.send("--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
+	w.send("--to", "+19025550100", "--subject", "s", "--text", "x").want(t, exitRefused, "", "to_not_mms_capable")
+	resp, err := http.Get("http://" + w.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	for _, want := range []string{
+		"mmsgw_messages_accepted_total 1\n", `mmsgw_messages_refused_total{code="to_not_mms_capable"} 1`,
+		`mmsgw_attempts_total{carrier="north",kind="submit",outcome="accepted"} 1`, `mmsgw_reports_total{carrier="north",status="retrieved"} 1`,
+		`mmsgw_accepted_to_sent_seconds_count{carrier="north"} 1`, `mmsgw_sent_to_report_seconds_count{carrier="north"} 1`,
+		"mmsgw_commit_changes_count ", "mmsgw_store_bytes ", "mmsgw_media_bytes ", "mmsgw_uploads_in_flight_bytes 0\n", `mmsgw_requests_in_flight{carrier="north"} 0`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the metrics lack %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "0199") || strings.Contains(text, "acme") {
+		t.Error("the metrics show a number or an account")
 	}
 }
 
@@ -296,7 +377,7 @@ func TestListeners(t *testing.T) {
 	t.Parallel()
 	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
 	p := w.serve(binary)
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/metrics": 404, "/healthz/": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/metrics": 200, "/healthz/": 404} {
 		if got := w.status(path); got != want {
 			t.Errorf("admin %s: %d, want %d", path, got, want)
 		}

@@ -84,7 +84,7 @@ func (s *simulation) run(ctx context.Context, t *terminal) error {
 	if err := s.complete(); err != nil {
 		return err
 	}
-	s.options.Log = newLog(t, "info")
+	s.options.Log, _ = newLog(t, "info")
 	if s.journal != "" {
 		f, err := os.OpenFile(s.journal, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -95,10 +96,11 @@ const (
 // Server answers /v1.
 type Server struct {
 	Options
-	mux    *http.ServeMux
-	budget *semaphore.Weighted
-	http   *http.Server
-	stop   context.Context // ends when the server shuts down: nobody waits for events then
+	mux     *http.ServeMux
+	budget  *semaphore.Weighted
+	uploads atomic.Int64 // bytes of it that are taken
+	http    *http.Server
+	stop    context.Context // ends when the server shuts down: nobody waits for events then
 }
 
 // New makes a server. Serve or ServeHTTP put it to work.

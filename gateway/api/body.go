@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -31,10 +32,14 @@ const (
 // share is one request's part of the memory that all uploads have together.
 type share struct {
 	budget *semaphore.Weighted
+	all    *atomic.Int64
 	n      int64
 }
 
-func (s *Server) share() *share { return &share{budget: s.budget} }
+func (s *Server) share() *share { return &share{budget: s.budget, all: &s.uploads} }
+
+// Uploads is how many bytes of submissions and pictures are in memory now.
+func (s *Server) Uploads() int64 { return s.uploads.Load() }
 
 // more takes n bytes of the budget, waiting a moment for others to finish.
 func (h *share) more(ctx context.Context, n int64) error {
@@ -46,12 +51,14 @@ func (h *share) more(ctx context.Context, n int64) error {
 		}
 	}
 	h.n += n
+	h.all.Add(n)
 	return nil
 }
 
 // free gives everything back.
 func (h *share) free() {
 	h.budget.Release(h.n)
+	h.all.Add(-h.n)
 	h.n = 0
 }
 

@@ -41,7 +41,7 @@ func newPacer(perSecond float64, burst int, now time.Time) pacer {
 
 // mostUnits is the bound on a second.
 func mostUnits(perSecond float64, burst int) int {
-	return max(1, int(math.Min(perSecond+float64(burst)-1, math.MaxInt32)))
+	return int(math.Min(math.Ceil(perSecond)+float64(burst)-1, math.MaxInt32))
 }
 
 // slot is when the n-th unit from now on, counted from 0, may leave.
