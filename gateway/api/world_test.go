@@ -267,7 +267,7 @@ func (c carriers) Cap(string) int64                         { return c.cap }
 // lanes have a seat for everybody, or for nobody.
 type lanes struct{ free bool }
 
-func (l lanes) Board(_ string, n int) (gateway.Seat, bool) {
+func (l lanes) Board(_ string, _ gateway.Number, n int) (gateway.Seat, bool) {
 	return gateway.Seat{Owner: "me", Room: n, Go: func(gateway.Dispatch) {}, Free: func() {}}, l.free
 }
 
