@@ -144,7 +144,7 @@ func (g *gauges) Describe(c chan<- *prometheus.Desc) {
 
 // Collect is of a prometheus.Collector.
 func (g *gauges) Collect(c chan<- prometheus.Metric) {
-	c <- prometheus.MustNewConstMetric(uploadsDesc, prometheus.GaugeValue, float64(g.front.Uploads()))
+	c <- prometheus.MustNewConstMetric(uploadsDesc, prometheus.GaugeValue, float64(g.front.InFlight()))
 	for _, l := range g.d.linkFacts() {
 		c <- prometheus.MustNewConstMetric(inflightDesc, prometheus.GaugeValue, float64(l.InFlight), l.Name)
 	}

@@ -15,7 +15,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -78,8 +77,9 @@ type Options struct {
 	Feed       Feed
 	Operations gateway.Operations
 	Links      func() []Link // the carriers of the configuration, in its order
-	// Reload reads the configuration again and tells the keys that changed. Its
-	// error says what is wrong with it, one fault a line; nothing changed then.
+	// Reload reads the configuration again and tells the keys that changed. An
+	// error without them says what is wrong with it, one fault a line; nothing
+	// changed then.
 	Reload   func(ctx context.Context, who string) (changed []string, err error)
 	Accounts func(uid uint32) []string // the accounts a local user may use
 	Operator func(Peer) bool           // may act for every account
@@ -96,11 +96,10 @@ const (
 // Server answers /v1.
 type Server struct {
 	Options
-	mux     *http.ServeMux
-	budget  *semaphore.Weighted
-	uploads atomic.Int64 // bytes of it that are taken
-	http    *http.Server
-	stop    context.Context // ends when the server shuts down: nobody waits for events then
+	mux    *http.ServeMux
+	budget budget
+	http   *http.Server
+	stop   context.Context // ends when the server shuts down: nobody waits for events then
 }
 
 // New makes a server. Serve or ServeHTTP put it to work.
@@ -114,7 +113,8 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{Options: o, mux: http.NewServeMux(), budget: semaphore.NewWeighted(max(o.InFlight, leastInFlight))}
+	s := &Server{Options: o, mux: http.NewServeMux()}
+	s.budget.Weighted = semaphore.NewWeighted(max(o.InFlight, leastInFlight))
 	s.routes()
 	stop, cancel := context.WithCancel(context.Background())
 	s.stop = stop

@@ -29,17 +29,22 @@ const (
 	firstRead  = 64 << 10         // the buffer of a body of unknown length
 )
 
-// share is one request's part of the memory that all uploads have together.
+// budget is the memory that all uploads have together.
+type budget struct {
+	*semaphore.Weighted
+	taken atomic.Int64
+}
+
+// InFlight is how many bytes of submissions and uploads are in memory.
+func (s *Server) InFlight() int64 { return s.budget.taken.Load() }
+
+// share is one request's part of the budget.
 type share struct {
-	budget *semaphore.Weighted
-	all    *atomic.Int64
+	budget *budget
 	n      int64
 }
 
-func (s *Server) share() *share { return &share{budget: s.budget, all: &s.uploads} }
-
-// Uploads is how many bytes of submissions and pictures are in memory now.
-func (s *Server) Uploads() int64 { return s.uploads.Load() }
+func (s *Server) share() *share { return &share{budget: &s.budget} }
 
 // more takes n bytes of the budget, waiting a moment for others to finish.
 func (h *share) more(ctx context.Context, n int64) error {
@@ -51,14 +56,14 @@ func (h *share) more(ctx context.Context, n int64) error {
 		}
 	}
 	h.n += n
-	h.all.Add(n)
+	h.budget.taken.Add(n)
 	return nil
 }
 
 // free gives everything back.
 func (h *share) free() {
+	h.budget.taken.Add(-h.n)
 	h.budget.Release(h.n)
-	h.all.Add(-h.n)
 	h.n = 0
 }
 

@@ -191,10 +191,12 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request, who caller) erro
 		return err
 	}
 	changed, err := s.Reload(r.Context(), who.name)
-	if err != nil {
+	switch {
+	case err != nil && changed != nil: // it was taken over, but that could not be told
+		return err
+	case err != nil:
 		return problem(http.StatusUnprocessableEntity, "configuration_refused", err.Error())
-	}
-	if changed == nil {
+	case changed == nil:
 		changed = []string{}
 	}
 	return answerJSON(w, http.StatusOK, struct {

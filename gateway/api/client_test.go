@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"mmsgw/client"
 )
@@ -70,5 +71,51 @@ func TestClient(t *testing.T) {
 	s.Key, s.Files = "", []client.File{client.FileOf("large", make([]byte, 20<<20))}
 	if _, err := c.Submit(ctx, s); !errors.As(err, &p) || p.Code != "body_too_large" {
 		t.Errorf("too large: %v", err)
+	}
+}
+
+// What operators do, by the client.
+func TestClientOperates(t *testing.T) {
+	w := open(t)
+	w.operator = true
+	c, err := client.New("unix:" + w.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx := t.Context()
+	s := client.Submission{Account: "acme", From: via, To: []string{to, to2}, Text: "hi", SendAt: time.Now().Add(time.Hour)}
+	done, err := c.Submit(ctx, s)
+	if err != nil || done.Message.State != "scheduled" || done.Message.SendAt.Sub(s.SendAt).Abs() > time.Microsecond {
+		t.Fatalf("%+v, %v", done.Message, err)
+	}
+	id := done.Message.ID
+	if m, err := c.Hold(ctx, id, to2); err != nil || m.Counts["held"] != 1 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if p, err := c.List(ctx, client.ListQuery{Filter: client.Filter{To: to2, State: "held", Until: time.Now()}}); err != nil || len(p.Items) != 1 || p.Items[0].Deliveries != nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if n, err := c.Act(ctx, client.Action{Verb: client.ToCancel, Filter: client.Filter{Since: done.Message.CreatedAt, State: "scheduled"}}); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+	if m, err := c.Release(ctx, id); err != nil || m.Counts["scheduled"] != 1 || m.Counts["canceled"] != 1 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if o, err := c.OptOut(ctx, "416 555 0199", "acme", via); err != nil || o.Number != to || o.From != via || !o.OptedOut {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if o, err := c.OptIn(ctx, to, "acme", via, "texted START & more"); err != nil || o.OptedOut || w.said[1].Note != "texted START & more" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if k, err := c.Pause(ctx, "north"); err != nil || k.State != "paused" {
+		t.Errorf("%+v, %v", k, err)
+	}
+	if all, err := c.Carriers(ctx); err != nil || len(all) != 2 || all[0].State != "paused" || all[0].Limits.Window != 8 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	var p *client.Problem
+	if _, err := c.Resume(ctx, "nowhere"); !errors.As(err, &p) || p.Code != "not_found" {
+		t.Errorf("no such carrier: %v", err)
 	}
 }

@@ -210,8 +210,18 @@ func TestReload(t *testing.T) {
 	if a := w.do("POST", "/v1/reload", nil); a.status != 200 || string(a.body) != "{\"changed\":[\"carriers[north].limits.per_second\"]}\n" {
 		t.Errorf("HTTP %d: %s", a.status, a.body)
 	}
-	w.desk.broken = errors.New("c.yaml:1:1: a\nc.yaml:2:1: b")
+	w.desk.changes, w.desk.broken = nil, errors.New("c.yaml:1:1: a\nc.yaml:2:1: b")
 	if p := w.do("POST", "/v1/reload", nil).problem(t); p.Status != 422 || p.Code != "configuration_refused" || p.Detail != "c.yaml:1:1: a\nc.yaml:2:1: b" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What was taken over, but could not be put on record, was not refused.
+func TestReloadThatCannotBeTold(t *testing.T) {
+	w := open(t)
+	w.operator = true
+	w.desk.changes, w.desk.broken = []string{"log.level"}, gateway.ErrStorage
+	if p := w.do("POST", "/v1/reload", nil).problem(t); p.Status != 503 || p.Code != "storage_unavailable" || !strings.Contains(p.Detail, "not known") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -136,6 +136,9 @@ func TestBudgetOfUploads(t *testing.T) {
 			go func() { answers <- w.json("/v1/messages", large) }()
 			<-w.entered
 		}
+		if n := w.server.InFlight(); n != 2*int64(len(large)) {
+			t.Errorf("%d bytes are in flight, want %d", n, 2*len(large))
+		}
 		began := time.Now()
 		a := w.json("/v1/messages", large)
 		if p := a.problem(t); a.status != 429 || p.Code != "rate_limited" || a.header.Get("Retry-After") == "" {

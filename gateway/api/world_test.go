@@ -398,6 +398,9 @@ func (w *world) close(served <-chan error) {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		w.t.Errorf("serve: %v", err)
 	}
+	if n := w.server.InFlight(); n != 0 {
+		w.t.Errorf("%d bytes are in flight when all is over", n)
+	}
 }
 
 // bubble runs a test in fake time, over pipes instead of a socket.
