@@ -220,7 +220,7 @@ type Operations interface {
 	Tell(ctx context.Context, e Event) error
 }
 
-// ErrLinked: the report belongs to a delivery already.
+// ErrLinked says that the report belongs to a delivery already.
 var ErrLinked = errors.New("the report is linked already")
 
 // ReportQuery asks for kept reports.

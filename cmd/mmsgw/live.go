@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,17 +158,4 @@ func lanesOf(s *setup, links []*carrier.Link) []relay.Lane {
 		lanes[i] = relay.Lane{Name: l.Name(), Link: l, Policy: policyOf(&s.config.Carriers[i])}
 	}
 	return lanes
-}
-
-// refusal is the sentence that a refused configuration is told by.
-func refusal(err error) string {
-	var problems config.Problems
-	if !errors.As(err, &problems) {
-		return err.Error()
-	}
-	lines := make([]string, len(problems))
-	for i, p := range problems {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
 }
