@@ -27,7 +27,7 @@ func TestUsage(t *testing.T) {
 		{"nothing", nil, 2, "", "Commands:"},
 		{"help", []string{"--help"}, 0, "mmsgw demo", ""},
 		{"help as a word", []string{"help", "send"}, 0, "Examples:", ""},
-		{"a command of a later release", []string{"queue"}, 2, "", `there is no command "queue"; there are demo, serve, send`},
+		{"a command of a later release", []string{"console"}, 2, "", `there is no command "console"; there are demo, serve, send`},
 		{"a flag for a command", []string{"--json"}, 2, "", "the command comes first"},
 		{"an unknown flag", []string{"send", "--form", "x"}, 2, "", "unknown flag: --form; its flags are --help, --from"},
 		{"an argument too many", []string{"version", "now"}, 2, "", `"now" is one too many`},
@@ -41,6 +41,27 @@ func TestUsage(t *testing.T) {
 		{"a socket nobody has", []string{"show", "msg_1", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
 		{"tail without a daemon", []string{"tail", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
 		{"show without an id", []string{"show"}, 2, "", "name one message"},
+		{"queue without a daemon", []string{"queue"}, 3, "", "no daemon was found"},
+		{"carriers and one word", []string{"carriers", "pause"}, 2, "", "pause NAME"},
+		{"carriers and another word", []string{"carriers", "stop", "north"}, 2, "", "resume NAME"},
+		{"cancel nothing", []string{"cancel"}, 2, "", "name one message by its id, or choose"},
+		{"cancel two", []string{"cancel", "msg_1", "msg_2"}, 2, "", `"msg_2" is one too many`},
+		{"an id and a filter", []string{"hold", "msg_1", "--state", "queued"}, 2, "", "beside it only --to"},
+		{"an id and since", []string{"hold", "msg_1", "--since", "2h"}, 2, "", "beside it only --to"},
+		{"a dry run of one", []string{"retry", "msg_1", "--dry-run"}, 2, "", "--dry-run counts what flags choose"},
+		{"two numbers as a filter", []string{"release", "--to", "1", "--to", "2"}, 2, "", "--to takes one number"},
+		{"a time nobody can read", []string{"cancel", "--since", "yesterday"}, 2, "", `--since is "yesterday"`},
+		{"a time to send nobody can read", []string{"send", "--from", "a", "--to", "b", "--send-at", "noon"}, 2, "", `--send-at is "noon"`},
+		{"a verb without a daemon", []string{"cancel", "msg_1", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
+		{"a verb by filter without a daemon", []string{"cancel", "--state", "held", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
+		{"reload without a daemon", []string{"reload", "--socket", "none.sock"}, 3, "", "none.sock was not reached"},
+		{"explain a reason", []string{"explain", "carrier_paused"}, 0, "mmsgw carriers resume", ""},
+		{"explain a flag", []string{"explain", "to_not_mms_capable"}, 0, "is a flag", ""},
+		{"explain an error", []string{"explain", "queue_full", "--output", "json"}, 0, `"kind":"error"`, ""},
+		{"explain all", []string{"explain"}, 0, "idempotency_conflict ", ""},
+		{"explain all as JSON", []string{"explain", "--output", "json"}, 0, `{"code":"waiting_turn","kind":"reason"`, ""},
+		{"explain what is no code", []string{"explain", "carier_pausd"}, 2, "", `no code "carier_pausd"; the nearest are carrier_paused, `},
+		{"explain two", []string{"explain", "a", "b"}, 2, "", "one code at a time"},
 		{"serve without a file", []string{"serve"}, 2, "", "--config FILE"},
 		{"serve with a file that is not there", []string{"serve", "--config", "none.yaml"}, 2, "", "none.yaml: cannot be read"},
 		{"simulate nothing", []string{"simulate"}, 2, "", "say what to simulate"},
@@ -204,18 +225,19 @@ func TestSocketOrder(t *testing.T) {
 
 func TestParagraph(t *testing.T) {
 	reason := &client.Reason{Code: "backing_off", Message: "The last try did not succeed."}
-	m := &client.Message{ID: "msg_1", From: "+12125550123", To: []string{"+14165550199"}, State: "queued",
-		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Reason: reason}}}
+	m := &client.Message{ID: "msg_1", From: "+12125550123", To: []string{"+14165550199"}, State: "queued", Counts: map[string]int{"queued": 1},
+		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", ClaimedBy: "gateway", Reason: reason}}}
 	at := m.CreatedAt.AddDate(2026, 0, 0)
-	m.Deliveries[0].NextAttemptAt = &at
-	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. The last try did not succeed. It is tried again at " + clock(at) + "."
+	m.Deliveries[0].NextAttemptAt, m.ExpiresAt = &at, at.AddDate(0, 0, 1)
+	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. It is here, on its way to the carrier north. The last try did not succeed. " +
+		"It is tried again at " + clock(at) + ". It is worth sending until " + clock(m.ExpiresAt) + "; what has not left by then is dropped."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
-	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason}, {State: "delivered"}, {State: "delivered"}}
-	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed."
+	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier"}, {State: "delivered"}, {State: "delivered"}}
+	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

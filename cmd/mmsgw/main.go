@@ -38,7 +38,8 @@ func main() {
 func commands() []*command {
 	return []*command{
 		demoCommand(), serveCommand(), sendCommand(), showCommand(), tailCommand(),
-		checkConfigCommand(), simulateCommand(), completionCommand(), versionCommand(),
+		queueCommand(), carriersCommand(), cancelCommand(), retryCommand(), holdCommand(), releaseCommand(), explainCommand(),
+		reloadCommand(), checkConfigCommand(), simulateCommand(), completionCommand(), versionCommand(),
 	}
 }
 

@@ -46,7 +46,7 @@ func (n *narrator) tell(e client.Event) (last bool) {
 // waiting says what is waited for after an event.
 var waiting = map[string]string{
 	"accepted": "waiting for its turn…", "attempted": "waiting for the carrier's answer…", "sent": "waiting for the report…",
-	"queued": "waiting for the next try…", "uncertain": "waiting for a report…", "held": "waiting…",
+	"queued": "waiting for the next try…", "uncertain": "waiting for a report…", "held": "waiting…", "scheduled": "waiting for its time…",
 }
 
 func since(d time.Duration) string {
@@ -87,6 +87,14 @@ func details(e client.Event) string {
 	if d.Late {
 		add("", "changes nothing")
 	}
+	if d.OptedOut != nil {
+		add("", map[bool]string{true: "opted out", false: "opted in"}[*d.OptedOut])
+		add("of ", d.From)
+	}
+	add("report ", d.Report)
+	add("", strings.Join(d.Changes, " "))
 	add("reference ", d.Reference)
+	add("by ", d.By)
+	add("", d.Note)
 	return strings.Join(parts, ", ")
 }

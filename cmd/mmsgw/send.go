@@ -18,6 +18,7 @@ type sending struct {
 	*reach
 	message client.Submission
 	images  []string
+	sendAt  string
 	wait    bool
 	check   bool
 	timeout time.Duration
@@ -35,6 +36,7 @@ Exit codes: 0 accepted (with --wait: delivered; with --check: can be sent);
 	c.examples = []string{
 		`mmsgw send --from +12125550123 --to +14165550199 --text "Thanks!" --image receipt.png`,
 		`mmsgw send --from +12125550123 --to +14165550199 --text Hello --image a.jpg --wait --timeout 10m`,
+		`mmsgw send --from +12125550123 --to +14165550199 --text Reminder --send-at 2026-12-01T15:00:00Z --expires-in 2h`,
 		`mmsgw send --from +12125550123 --to +14165550199 --image a.jpg --check`,
 	}
 	s := &sending{}
@@ -45,6 +47,8 @@ Exit codes: 0 accepted (with --wait: delivered; with --check: can be sent);
 	f.StringVar(&s.message.Text, "text", "", "the `TEXT`")
 	f.StringVar(&s.message.Subject, "subject", "", "the subject, a `TEXT`")
 	f.StringArrayVar(&s.images, "image", nil, "a picture's `FILE` (GIF, PNG or JPEG); several times for several")
+	f.StringVar(&s.sendAt, "send-at", "", "the `TIME` to send it, up to 30 days ahead: 2026-12-01T15:00:00Z, or 90m for in 90 minutes")
+	f.StringVar(&s.message.ExpiresIn, "expires-in", "", "how long it is worth sending, a `TIME` such as 90m, 24h or 7d; left out, the account's")
 	f.BoolVar(&s.wait, "wait", false, "follow it to its end")
 	f.BoolVar(&s.check, "check", false, "only check; nothing is sent")
 	f.DurationVar(&s.timeout, "timeout", 0, "give up waiting after this `TIME`, such as 90s or 10m; 0: never")
@@ -68,6 +72,10 @@ func (s *sending) complete() error {
 		return usage("--check sends nothing, so there is nothing to --wait for; leave one out")
 	case s.timeout < 0:
 		return usage("--timeout is less than nothing; write a time such as 90s")
+	}
+	var err error
+	if s.message.SendAt, err = moment("--send-at", s.sendAt, time.Now(), +1); err != nil {
+		return err
 	}
 	for _, path := range s.images {
 		f, err := client.FileAt(path)

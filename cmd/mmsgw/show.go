@@ -75,6 +75,9 @@ func sayMessage(t *terminal, m *client.Message) {
 		t.line("  reference  %s", m.Reference)
 	}
 	t.line("  accepted   %s, valid until %s", clock(m.CreatedAt), clock(m.ExpiresAt))
+	if m.SendAt != nil {
+		t.line("  to leave   %s", clock(*m.SendAt))
+	}
 	t.line("  content    %s, %s, %s of %s", strings.ToUpper(m.Channel), count(len([]rune(m.Text)), "character"), count(len(m.Media), "picture"), size(m.Size.Bytes))
 	for _, f := range m.Flags {
 		t.line("  note       %s: %s", f.Code, f.Message)
@@ -136,7 +139,15 @@ func paragraph(m *client.Message) string {
 		told++
 		text += " " + sentence(d, len(m.To) > 1)
 	}
+	if waits(m) {
+		text += fmt.Sprintf(" It is worth sending until %s; what has not left by then is dropped.", clock(m.ExpiresAt))
+	}
 	return text
+}
+
+// waits tells whether anything of a message has not left.
+func waits(m *client.Message) bool {
+	return m.Counts["scheduled"]+m.Counts["queued"]+m.Counts["held"] > 0
 }
 
 // tally lists how many deliveries are in which state.
@@ -152,23 +163,43 @@ func tally(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// sentence says of one delivery what its reason says, and when it goes on.
+// where says where a delivery in a state is. The carrier's name stands for %s.
+var where = map[string]string{
+	"scheduled": "It is here, to be sent by the carrier %s.",
+	"queued":    "It is here, on its way to the carrier %s.",
+	"held":      "It is held here, before the carrier %s.",
+	"sending":   "The carrier %s is being asked to take it; its answer is awaited.",
+	"uncertain": "It may be with the carrier %s.",
+	"sent":      "It is with the carrier %s.",
+}
+
+// sentence says of one delivery where it is, what its reason says, when it goes
+// on, and of an end who says so.
 func sentence(d *client.Delivery, several bool) string {
 	var parts []string
 	if several {
 		parts = append(parts, d.To+": "+d.State+".")
 	}
-	switch {
-	case d.Reason != nil:
+	place, open := where[d.State]
+	if open {
+		parts = append(parts, fmt.Sprintf(place, d.Carrier))
+	}
+	if d.Reason != nil {
 		parts = append(parts, d.Reason.Message)
-	case d.State == "sending":
-		parts = append(parts, "The carrier "+d.Carrier+" is being asked to take it; its answer is awaited.")
 	}
 	switch {
+	case d.NextAttemptAt != nil && d.State == "scheduled":
+		parts = append(parts, fmt.Sprintf("That is at %s.", clock(*d.NextAttemptAt)))
 	case d.NextAttemptAt != nil:
 		parts = append(parts, fmt.Sprintf("It is tried again at %s.", clock(*d.NextAttemptAt)))
 	case d.DeliveredAt != nil:
 		parts = append(parts, fmt.Sprintf("It was delivered at %s.", clock(*d.DeliveredAt)))
+	}
+	if !open && d.ClaimedBy != "" {
+		parts = append(parts, "So says the "+d.ClaimedBy+".")
+	}
+	if d.PossibleDuplicate {
+		parts = append(parts, "It may have been taken twice: it was sent again when no answer had come.")
 	}
 	return strings.Join(parts, " ")
 }

@@ -65,7 +65,7 @@ func tail(ctx context.Context, t *terminal, r *reach, q client.EventQuery) error
 // event prints an event among those of many messages.
 func (t *terminal) event(e client.Event) {
 	_, word, _ := strings.Cut(e.Type, ".")
-	text := t.paint(faint, e.At.Local().Format("2006-01-02 15:04:05.000")) + "  " + t.paint(colorOf(word), fmt.Sprintf("%-20s", e.Type))
+	text := t.paint(faint, e.At.Local().Format("2006-01-02 15:04:05.000")) + "  " + t.paint(colorOf(word), fmt.Sprintf("%-22s", e.Type))
 	for _, part := range []string{e.Message, e.To, e.Carrier, details(e)} {
 		if part != "" {
 			text += "  " + part

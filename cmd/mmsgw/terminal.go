@@ -81,11 +81,11 @@ func (t *terminal) paint(color, s string) string {
 // colorOf is the colour of a state, or of the event that tells of it.
 func colorOf(state string) string {
 	switch state {
-	case "delivered", "read", "completed":
+	case "delivered", "read", "completed", "going", "resumed", "breaker_closed":
 		return green
-	case "failed", "undelivered", "expired", "blocked", "unmatched", "stopped":
+	case "failed", "undelivered", "expired", "blocked", "unmatched", "stopped", "breaker_open", "breaker_opened":
 		return red
-	case "held", "uncertain", "unknown", "mixed", "canceled":
+	case "held", "uncertain", "unknown", "mixed", "canceled", "paused", "daily_cap":
 		return yellow
 	case "sent", "accepted", "checked":
 		return cyan

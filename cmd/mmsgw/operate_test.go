@@ -1,0 +1,148 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"mmsgw/client"
+	"mmsgw/simulator"
+)
+
+// do runs a command against the town's gateway.
+func (w *town) do(args ...string) ran {
+	w.t.Helper()
+	return mmsgw(w.t, []string{"MMSGW_SOCKET=" + w.socket}, args...)
+}
+
+// What an operator does to a carrier and to messages, from the command line.
+func TestOperate(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
+	w.serve(binary)
+	w.do("carriers", "pause", "north").want(t, exitDone, "north  paused  (MM7)", "")
+	w.do("carriers", "pause", "south").want(t, exitRefused, "", "not_found")
+	first := decode[client.Message](t, w.send("--to", demoRecipient(0)+","+demoRecipient(1), "--text", "a", "--subject", "s", "--reference", "r1", "--output", "json").out)
+	second := decode[client.Message](t, w.send("--to", demoRecipient(2), "--text", "b", "--subject", "s", "--send-at", "90m", "--expires-in", "2h", "--output", "json").out)
+	if second.State != "scheduled" || second.SendAt == nil || second.ExpiresIn != "2h" {
+		t.Errorf("%+v", second)
+	}
+
+	q := w.do("queue")
+	q.want(t, exitDone, "CARRIER", "")
+	for _, line := range strings.Split(strings.TrimSpace(q.out), "\n")[1:] {
+		if f := strings.Fields(line); f[0] != "north" || f[1] != "paused" || !(f[2] == "2" && f[3] == "held" && f[4] == "carrier_paused" || f[2] == "1" && f[3] == "scheduled" && f[4] == "scheduled") {
+			t.Errorf("the queue has the line %q", line)
+		}
+	}
+	w.do("queue", "--output", "json").want(t, exitDone, `{"carrier":"north","state":"`, "")
+	w.do("carriers").want(t, exitDone, "waiting    3 deliveries", "")
+	for _, want := range []string{"is on its way: held.", "2 held.", "An operator paused sending to this carrier.", "It is worth sending until"} {
+		w.do("show", first.ID).want(t, exitDone, want, "")
+	}
+	w.do("show", second.ID).want(t, exitDone, "It is sent when that time comes. That is at "+clock(*second.SendAt), "")
+
+	w.do("hold", "--reference", "r1", "--dry-run").want(t, exitDone, "2 deliveries would be held; nothing was changed", "")
+	w.do("hold", first.ID, "--to", demoRecipient(1)).want(t, exitDone, "An operator holds it back.", "")
+	w.do("hold", first.ID, "--to", demoRecipient(1)).want(t, exitRefused, "", "not_holdable")
+	w.do("hold", first.ID, "--to", demoRecipient(3)).want(t, exitRefused, "", "/to/0 field_invalid")
+	w.do("release", "--reason", "operator_hold", "--since", "1h", "--output", "json").want(t, exitDone, `{"count":1,"dry_run":false}`, "")
+	w.do("release", first.ID).want(t, exitRefused, "", "not_held")
+	w.do("cancel", first.ID, "--to", demoRecipient(1)).want(t, exitDone, "1 canceled", "")
+	w.do("retry", second.ID, "--output", "json").want(t, exitRefused, `"code":"not_retryable"`, "")
+	if m := decode[client.Message](t, w.do("cancel", second.ID, "--output", "json").out); m.State != "canceled" || m.Deliveries[0].ClaimedBy == "" {
+		t.Errorf("%+v", m)
+	}
+	w.do("cancel", "--state", "lost").want(t, exitRefused, "", "/filter/state")
+	w.do("cancel", "msg_"+strings.Repeat("0", 32)).want(t, exitRefused, "", "not_found")
+
+	w.do("carriers", "resume", "north", "--output", "json").want(t, exitDone, `"state":"going"`, "")
+	w.await("the first is delivered", func(e client.Event) bool { return e.Type == "delivery.delivered" && e.To == demoRecipient(0) })
+	if seen := w.mmsc.MMSC.Seen(); len(seen) != 1 {
+		t.Errorf("the carrier saw %d messages, want the one that was not canceled", len(seen))
+	}
+	w.do("show", first.ID).want(t, exitDone, "by uid ", "")
+	w.do("queue").want(t, exitDone, "north    going  0", "")
+}
+
+// A reload takes all of a configuration or nothing.
+func TestReloadByCommand(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
+	w.serve(binary)
+	w.do("reload").want(t, exitDone, "reloaded: nothing changed", "")
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(old, new string) {
+		if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), old, new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("window: 16", "window: 17")
+	w.do("reload").want(t, exitDone, "limits.window", "")
+	w.do("carriers").want(t, exitDone, "17 under way", "")
+	write("window: 16", "windows: 18")
+	w.do("reload").want(t, exitUsage, "", "the configuration was refused; the one before stays")
+	w.do("reload").want(t, exitUsage, "", "mmsgw.yaml:")
+	w.do("reload", "--output", "json").want(t, exitUsage, `"code":"configuration_refused"`, "")
+	w.do("carriers").want(t, exitDone, "17 under way", "")
+	e := w.await("the reload is told", func(e client.Event) bool { return e.Type == "config.reloaded" })
+	if d, err := e.Details(); err != nil || !strings.HasPrefix(d.By, "uid ") {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+func TestMoment(t *testing.T) {
+	now := time.Date(2026, 12, 1, 15, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		text      string
+		direction time.Duration
+		want      time.Time
+	}{
+		{"", 1, time.Time{}}, {"90m", 1, now.Add(90 * time.Minute)}, {"2h", -1, now.Add(-2 * time.Hour)},
+		{"2026-12-01T10:00:00-05:00", -1, now}, {"2026-12-01T15:00:00Z", 1, now},
+	} {
+		if got, err := moment("--x", c.text, now, c.direction); err != nil || !got.Equal(c.want) {
+			t.Errorf("%q: %v, %v; want %v", c.text, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{"-5m", "2026-12-01", "2026-12-01T15:00:00", "soon"} {
+		if got, err := moment("--x", bad, now, 1); err == nil {
+			t.Errorf("%q is read as %v", bad, got)
+		}
+	}
+}
+
+func TestAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{-time.Second: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", 26*time.Hour + time.Minute: "26h01m", 50 * time.Hour: "2d"} {
+		if got := age(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Every event is told in words.
+func TestDetails(t *testing.T) {
+	for want, e := range map[string]client.Event{
+		"opted in, of +12125550123, by uid 7, said START":              {Type: "optout.changed", Data: []byte(`{"opted_out":false,"from":"+12125550123","by":"uid 7","note":"said START"}`)},
+		"opted out, by a phone":                                        {Type: "optout.changed", Data: []byte(`{"opted_out":true,"by":"a phone"}`)},
+		"claimed by operator, by uid 0":                                {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
+		"carriers[north].limits.window log.level, by uid 0":            {Type: "config.reloaded", Data: []byte(`{"changes":["carriers[north].limits.window","log.level"],"by":"uid 0"}`)},
+		"awaiting_report, by uid 0, the carrier is asked to cancel it": {Type: "delivery.reported", Data: []byte(`{"state":"sent","reason":"awaiting_report","by":"uid 0","note":"the carrier is asked to cancel it"}`)},
+	} {
+		if got := details(e); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for word, want := range map[string]string{"opreator_hold": "operator_hold", "to_opt_out": "to_opted_out", "breaker": "breaker_open"} {
+		if got := nearest(word, []string{"waiting_turn", "to_opted_out", "operator_hold", "breaker_open", "no_report"}); got[0] != want || len(got) != maxNearest {
+			t.Errorf("%s: %q, want %s first", word, got, want)
+		}
+	}
+}
