@@ -345,12 +345,20 @@ func testGateway(m *memory) *gateway.Gateway {
 // open starts a world whose caller may use the account acme.
 func open(t testing.TB) *world {
 	t.Helper()
+	w := newWorld(t)
+	w.listen()
+	return w
+}
+
+// listen opens the world's socket.
+func (w *world) listen() {
+	t := w.t
+	t.Helper()
 	dir, err := os.MkdirTemp("", "api")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w := newWorld(t)
 	w.socket = filepath.Join(dir, "s")
 	l, err := api.Listen(w.socket)
 	if err != nil {
@@ -363,7 +371,6 @@ func open(t testing.TB) *world {
 			return new(net.Dialer).DialContext(ctx, "unix", w.socket)
 		}}}
 	t.Cleanup(func() { w.close(served) })
-	return w
 }
 
 func newWorld(t testing.TB) *world {
@@ -371,21 +378,26 @@ func newWorld(t testing.TB) *world {
 	w.desk = newDesk(w.memory)
 	w.gateway = testGateway(w.memory)
 	w.gateway.Consent = w.desk
-	w.server = api.New(api.Options{
+	w.server = api.New(w.options())
+	return w
+}
+
+// options are a server's that stands on the stand-ins alone.
+func (w *world) options() api.Options {
+	return api.Options{
 		Gateway: w.gateway, Media: w.memory, Pictures: w.memory, Feed: w.memory, Log: logger(w.log),
 		InFlight:   1, // the least there is
 		Operations: w.desk, Links: func() []api.Link { return w.desk.links },
 		Reload: func(_ context.Context, who string) ([]string, error) { return w.desk.reload(who) },
 		Accounts: func(uid uint32) []string {
 			if uid != uint32(os.Getuid()) {
-				t.Errorf("the caller's uid is %d, want %d", uid, os.Getuid())
+				w.t.Errorf("the caller's uid is %d, want %d", uid, os.Getuid())
 			}
 			return w.accounts
 		},
 		Operator: func(api.Peer) bool { return w.operator },
 		Draining: func() bool { return w.draining },
-	})
-	return w
+	}
 }
 
 func (w *world) close(served <-chan error) {
