@@ -28,7 +28,7 @@ type Carrier struct {
 	Backlog    []Backlog  `json:"backlog"`
 }
 
-// Limits are what was agreed with a carrier. 0 is no limit.
+// Limits are what was agreed with a carrier. A PerDay of 0 is no limit.
 type Limits struct {
 	PerSecond     float64 `json:"per_second"`
 	Burst         int     `json:"burst"`

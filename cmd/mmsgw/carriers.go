@@ -119,18 +119,15 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 
 // agreed is what was agreed with a carrier, in words.
 func agreed(l *client.Limits) string {
-	parts := []string{fmt.Sprintf("%g %s a second, %d at once", l.PerSecond, l.Count, l.Burst), fmt.Sprintf("%d under way", l.Window)}
-	if l.PerSecond == 0 {
-		parts[0] = "any rate"
-	}
+	parts := []string{fmt.Sprintf("%g %s a second (%d at once)", l.PerSecond, l.Count, l.Burst), fmt.Sprintf("at most %s under way", count(l.Window, "request"))}
 	if l.PerDay > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s a day of %s", l.PerDay, l.Count, l.DayZone))
 	}
 	if l.MaxMessage > 0 {
-		parts = append(parts, "up to "+size(l.MaxMessage))
+		parts = append(parts, "requests up to "+size(l.MaxMessage))
 	}
 	if l.MaxRecipients > 1 {
-		parts = append(parts, fmt.Sprintf("%d recipients in a request", l.MaxRecipients))
+		parts = append(parts, fmt.Sprintf("at most %d recipients in each", l.MaxRecipients))
 	}
 	return strings.Join(parts, ", ")
 }

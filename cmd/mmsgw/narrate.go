@@ -78,7 +78,7 @@ func details(e client.Event) string {
 	if e.Type != "delivery.attempted" { // there it is of the attempt before
 		add("carrier says ", d.CarrierStatus)
 	}
-	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" {
+	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" && d.By == "" {
 		add("claimed by ", d.ClaimedBy)
 	}
 	if d.NextAttemptAt != nil {

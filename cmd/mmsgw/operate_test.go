@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestOperate(t *testing.T) {
 		t.Errorf("the carrier saw %d messages, want the one that was not canceled", len(seen))
 	}
 	w.do("show", first.ID).want(t, exitDone, "by uid ", "")
-	w.do("queue").want(t, exitDone, "north    going  0", "")
+	w.do("queue").want(t, exitDone, "north    going  0        -", "")
 }
 
 // A reload takes all of a configuration or nothing.
@@ -83,12 +84,12 @@ func TestReloadByCommand(t *testing.T) {
 	}
 	write("window: 16", "window: 17")
 	w.do("reload").want(t, exitDone, "limits.window", "")
-	w.do("carriers").want(t, exitDone, "17 under way", "")
+	w.do("carriers").want(t, exitDone, "at most 17 requests under way", "")
 	write("window: 16", "windows: 18")
 	w.do("reload").want(t, exitUsage, "", "the configuration was refused; the one before stays")
 	w.do("reload").want(t, exitUsage, "", "mmsgw.yaml:")
 	w.do("reload", "--output", "json").want(t, exitUsage, `"code":"configuration_refused"`, "")
-	w.do("carriers").want(t, exitDone, "17 under way", "")
+	w.do("carriers").want(t, exitDone, "at most 17 requests under way", "")
 	e := w.await("the reload is told", func(e client.Event) bool { return e.Type == "config.reloaded" })
 	if d, err := e.Details(); err != nil || !strings.HasPrefix(d.By, "uid ") {
 		t.Errorf("%+v, %v", d, err)
@@ -129,12 +130,37 @@ func TestDetails(t *testing.T) {
 	for want, e := range map[string]client.Event{
 		"opted in, of +12125550123, by uid 7, said START":              {Type: "optout.changed", Data: []byte(`{"opted_out":false,"from":"+12125550123","by":"uid 7","note":"said START"}`)},
 		"opted out, by a phone":                                        {Type: "optout.changed", Data: []byte(`{"opted_out":true,"by":"a phone"}`)},
-		"claimed by operator, by uid 0":                                {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
+		"by uid 0":                                                     {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
 		"carriers[north].limits.window log.level, by uid 0":            {Type: "config.reloaded", Data: []byte(`{"changes":["carriers[north].limits.window","log.level"],"by":"uid 0"}`)},
 		"awaiting_report, by uid 0, the carrier is asked to cancel it": {Type: "delivery.reported", Data: []byte(`{"state":"sent","reason":"awaiting_report","by":"uid 0","note":"the carrier is asked to cancel it"}`)},
 	} {
 		if got := details(e); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Where no answer says that something was not done, it may have been.
+func TestUnsure(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code int
+		want string
+	}{
+		{&client.Problem{Status: 409, Code: "not_held"}, exitRefused, `"code":"not_held"`},
+		{&client.NotReachedError{Target: "x", Err: os.ErrNotExist}, exitUnreached, `"code":"not_reached"`},
+		{&client.Problem{Status: 503, Code: "storage_unavailable"}, exitUnknown, `"code":"outcome_unknown"`},
+		{os.ErrDeadlineExceeded, exitUnknown, `"code":"outcome_unknown"`},
+	} {
+		for _, asJSON := range []bool{false, true} {
+			var out, errs bytes.Buffer
+			term := &terminal{out: &out, err: &errs, json: asJSON}
+			if code := term.conclude(cancelCommand(), unsure(term, c.err)); code != c.code {
+				t.Errorf("%v: exit code %d, want %d", c.err, code, c.code)
+			}
+			if asJSON && !strings.Contains(out.String(), c.want) || !asJSON && errs.Len() == 0 {
+				t.Errorf("%v, as JSON %v: %q, %q", c.err, asJSON, out.String(), errs.String())
+			}
 		}
 	}
 }

@@ -54,7 +54,7 @@ func sayQueue(t *terminal, carriers []client.Carrier, now time.Time) error {
 	for i := range carriers {
 		c := &carriers[i]
 		if len(c.Backlog) == 0 {
-			fmt.Fprintf(w, "%s\t%s\t0\t\t\t\t\n", c.Name, c.State)
+			fmt.Fprintf(w, "%s\t%s\t0\t-\t-\t-\t-\n", c.Name, c.State)
 		}
 		for _, b := range c.Backlog {
 			why, oldest, next := "-", "-", "-"
