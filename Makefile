@@ -4,16 +4,16 @@ FUZZTIME    = 20s
 TESTFLAGS   =
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# ./... leaves testdata out, where the benchmark lives.
-PACKAGES = ./... $(if $(wildcard testdata/bench/*.go),./testdata/bench/...)
+# ./... leaves testdata out, where the benchmarks live.
+PACKAGES = ./... ./testdata/bench ./testdata/backlog
 
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = help
-.PHONY: help build test race fuzz lint bench demo
+.PHONY: help build test race fuzz lint bench backlog demo
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/mmsgw, static, without cgo
 	go build -trimpath -o bin/mmsgw ./cmd/mmsgw
@@ -36,6 +36,9 @@ lint: ## gofmt, go vet, staticcheck, the house rules
 
 bench: ## ratios to a relay that stores nothing (QUICK=1: within 40 seconds)
 	@go run ./testdata/bench $(if $(QUICK),-quick)
+
+backlog: ## a million waiting deliveries: memory, restart, drain, small lanes beside them (N=1000000)
+	@go run ./testdata/backlog $(if $(N),-n $(N))
 
 demo: ## one picture message from accepted to delivered, on this machine alone
 	@go run ./cmd/mmsgw demo

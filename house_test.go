@@ -54,7 +54,7 @@ var rooms = map[string][]string{
 }
 
 // open are programs beside the product, which may import any room.
-var open = []string{"testdata/bench"}
+var open = []string{"testdata/backlog", "testdata/bench"}
 
 // peers are the rooms that any test may import: real ones stand in for mocks.
 var peers = []string{"gateway/store", "mm7", "picture", "simulator"}
