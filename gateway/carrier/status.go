@@ -175,9 +175,13 @@ func (l *Link) override(r reply) *Override {
 	for i := range l.o.Outcomes {
 		o := &l.o.Outcomes[i]
 		fits := o.Code == "" || o.Code == strconv.Itoa(r.Status.Code) || o.Code == "http-"+strconv.Itoa(r.HTTPStatus)
-		if fits && strings.Contains(text, strings.ToLower(o.Text)) {
-			return o
+		if !fits || !strings.Contains(text, strings.ToLower(o.Text)) {
+			continue
 		}
+		if o.Outcome == gateway.Divided && len(r.to) < 2 {
+			return nil // one alone can't be divided further: the table decides
+		}
+		return o
 	}
 	return nil
 }

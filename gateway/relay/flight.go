@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -177,6 +178,25 @@ func (l *lane) tell(did change, r gateway.Result) {
 			gateway.KeyCode, r.Code, gateway.KeyDue, note.Status.Until)
 	}
 	l.note(note)
+	if did.event != "" && note.Status.Reason == "" {
+		l.relay.evade(l)
+	}
+}
+
+// evade: what waits in lanes that stand may go on with one that goes again.
+func (r *Relay) evade(goes *lane) {
+	r.mu.RLock()
+	all := slices.Collect(maps.Values(r.lanes))
+	r.mu.RUnlock()
+	for _, l := range all {
+		l.mu.Lock()
+		note := gateway.LaneNote{Status: l.status(), Evade: true}
+		stands := l.owned && (note.Status.Reason != "" || l.paused)
+		l.mu.Unlock()
+		if stands && l != goes {
+			l.note(note)
+		}
+	}
 }
 
 // note hands a note to the store and, where that fails, again while the process

@@ -137,6 +137,9 @@ func (l *lane) own(ctx context.Context) {
 	if !l.owned || lease.Epoch != l.lease.Epoch {
 		l.health = health{}
 		l.health.restore(lease.Status)
+		if lease.Status.Reason == gateway.DailyCap {
+			l.spent = lease.Status.Until // what another run found; past it, the row is to say so
+		}
 		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
 		l.hinted, l.full = true, true // until the store has said otherwise
 		l.hints++

@@ -242,6 +242,9 @@ func (w *writing) commit(changes []change) {
 		w.s.opt.Batch(len(changes), time.Since(began))
 		for i, ch := range changes {
 			if errors.Is(results[i], errLater) {
+				if n, ok := ch.(*noting); ok {
+					n.goOn()
+				}
 				w.s.in.later(ch)
 			} else {
 				ch.done(results[i])

@@ -141,7 +141,12 @@ func (s *Store) Pause(_ context.Context, lane string, pause bool, who string) (n
 type noting struct {
 	n     gateway.LaneNote
 	after func(error)
+	past  rowKey // how far evade had looked when the last batch was committed
+	at    rowKey // and in this one
 }
+
+// goOn begins where the batch that is committed now has ended.
+func (c *noting) goOn() { c.past = c.at }
 
 // freed is how many deliveries one batch frees or moves to another carrier.
 const freed = 256
@@ -212,23 +217,24 @@ func (c *noting) free(b *batch) (more bool, err error) {
 }
 
 // evade moves what waits to the next carrier that goes. What may have been
-// taken is never moved.
+// taken is never moved. It looks at each row once.
 func (c *noting) evade(b *batch) (more bool, err error) {
-	query := selectDeliveries + " WHERE ready = 1 AND lane = $1 AND spare <> '' AND doubt = 0"
+	query := selectDeliveries + " WHERE ready = 1 AND lane = $1 AND spare <> '' AND doubt = 0 AND (message_id, n) > ($2, $3)"
 	var failure error
-	moved := false
-	more, err = b.each(query, []any{c.n.Status.Lane}, func(d *gateway.Delivery) *gateway.Next {
-		if !d.Ready || d.Lane != c.n.Status.Lane {
+	past := c.past
+	more, err = b.each(query, []any{c.n.Status.Lane, past.id[:], past.n}, func(d *gateway.Delivery) *gateway.Next {
+		c.at = rowKey{d.MessageID, d.N}
+		if !d.Ready || d.Lane != c.n.Status.Lane || failure != nil {
 			return nil
 		}
 		next, err := b.beside(d)
-		failure, moved = err, moved || next != nil
+		failure = err
 		return next
 	})
 	if failure != nil {
 		err = failure
 	}
-	return more && moved, err
+	return more, err
 }
 
 // beside is a delivery's turn at the first of its other carriers that goes; nil
