@@ -20,7 +20,7 @@ func FuzzMessageJSON(f *testing.F) {
 		`{"media":[{"id":"med_x"},{"data":"AAAA","type":"image/png","name":"a.png"}],"dry_run":false}`,
 		`{"text":"\u0041\/\b\ud800","expires_in":"7d","priority":"high"}`,
 		` { "text" : [ 1.5e-3 , true , null , {} ] } `, `{"text":"a","text":"b"}`, "{\"text\":\"\xff\"}", `{"text":"\x"}`, `[]`, `{`, ``,
-		`{"text":-0,"subject":1E9,"to":[[]]}`, `{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+		`{"send_at":"2026-12-01T15:00:00.5+01:00"}`, `{"send_at":"9999-12-31T23:59:59-23:59"}`, `{"send_at":"0001-01-01T00:00:00Z"}`, `{"text":-0,"subject":1E9,"to":[[]]}`, `{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -42,6 +42,9 @@ func FuzzMessageJSON(f *testing.F) {
 		}
 		if err != nil || d.failed["/text"] {
 			return
+		}
+		if _, err := json.Marshal(d.SendAt); err != nil {
+			t.Fatalf("a time to send that no answer could tell: %v", err)
 		}
 		var judge map[string]any
 		if err := json.Unmarshal(text, &judge); err != nil {
