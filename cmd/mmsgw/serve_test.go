@@ -186,7 +186,7 @@ func (w *town) metrics() string {
 // What is counted can be read, and shows nobody.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	w := found(t, simulator.Options{}, "first: 50ms, max: 200ms")
+	w := found(t, simulator.Options{ReportDelay: 50 * time.Millisecond}, "first: 50ms, max: 200ms")
 	w.serve(binary)
 	w.send("--to", demoRecipient(0), "--subject", "s", "--text", "x", "--wait").want(t, exitDone, "ended     delivered", "")
 	w.send("--to", "+19025550100", "--subject", "s", "--text", "x").want(t, exitRefused, "", "to_not_mms_capable")
