@@ -120,7 +120,10 @@ func (h *health) stop(code string, p Policy, now time.Time) (did change) {
 // the canary as well, it refuses us.
 func (h *health) strike(l landing, p Policy, now time.Time) change {
 	if h.strikes == nil {
-		h.strikes, h.senders = map[gateway.Number]bool{}, map[gateway.Number]senderPause{}
+		h.strikes = map[gateway.Number]bool{}
+	}
+	if h.senders == nil {
+		h.senders = map[gateway.Number]senderPause{}
 	}
 	h.strikes[l.from], h.misses = true, 0
 	if _, known := h.senders[l.from]; known || len(h.senders) < maxSenders {

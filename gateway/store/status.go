@@ -333,9 +333,3 @@ func (b *batch) spend(lane string, day gateway.Day, n int) error {
 	b.ledger[dayKey{lane, day.Name}] = used + n
 	return b.query("INSERT INTO ledger (scope, day, used) VALUES ($1, $2, $3) ON CONFLICT (scope, day) DO UPDATE SET used = excluded.used", nil, lane, day.Name, used+n)
 }
-
-// Spent is what a lane's day has used.
-func (s *Store) Spent(ctx context.Context, lane, day string) (used int, err error) {
-	err = s.read(ctx, "SELECT used FROM ledger WHERE scope = $1 AND day = $2", func(rows *sql.Rows) error { return rows.Scan(&used) }, lane, day)
-	return used, err
-}
