@@ -13,7 +13,9 @@ func TestHealthKeepsPausedSenders(t *testing.T) {
 	var h health
 	p := policy()
 	no := gateway.Result{Outcome: gateway.StopSender, Code: "4007"}
-	say := func(r gateway.Result, from gateway.Number) change { return h.hear(landing{result: r, from: from}, p, noon, 0.5) }
+	say := func(r gateway.Result, from gateway.Number) change {
+		return h.hear(landing{result: r, from: from}, p, noon, 0.5)
+	}
 	say(no, "+12125550101")
 	say(no, "+12125550102")
 	say(gateway.Result{Outcome: gateway.Accepted, Counts: true}, "+12125550109")

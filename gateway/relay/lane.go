@@ -191,6 +191,7 @@ func (l *lane) ask(now time.Time) (again time.Time) {
 	l.mu.Unlock()
 	if fresh {
 		l.note(gateway.LaneNote{Status: status})
+		l.relay.evade(l)
 	}
 	if want.requests > 0 {
 		l.relay.opt.Queue.Take(order, func(got gateway.Taken, err error) { l.took(want, order.Day, hints, got, err) })
@@ -328,6 +329,7 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 		flights[i] = l.launch(d, canary, now)
 		recipients += len(d.Deliveries)
 	}
+	resumed := l.paused && err == nil && !got.Paused
 	news := l.heed(got, day, hints, len(got.Dispatches) >= asked.requests || recipients >= asked.recipients, now, err)
 	note := gateway.LaneNote{Status: l.status(), Evade: true}
 	l.stir()
@@ -335,8 +337,11 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 	for _, f := range flights {
 		go f.run()
 	}
-	if news {
-		go l.note(note) // here nothing of the queue may be called
+	if news { // here nothing of the queue may be called
+		go l.note(note)
+	}
+	if resumed {
+		go l.relay.evade(l)
 	}
 	if err != nil {
 		l.log().Warn("nothing could be taken from the store; it is tried again", gateway.KeyError, err)

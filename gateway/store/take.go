@@ -120,7 +120,7 @@ func (c *taking) full() bool {
 // joins tells whether the last request has room for company.
 func (c *taking) joins() bool {
 	n := len(c.out.Dispatches)
-	return n > 0 && len(c.out.Dispatches[n-1].Deliveries) < c.order.Group
+	return n > 0 && c.out.Dispatches[n-1].Attempt.Kind == gateway.Submits && len(c.out.Dispatches[n-1].Deliveries) < c.order.Group
 }
 
 // takePriority walks the accounts that have something ready, one share each in
