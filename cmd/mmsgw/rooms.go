@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,7 @@ func openRooms(ctx context.Context, s *setup, log *slog.Logger, fatal func(error
 		return nil, err
 	}
 	if err = r.openMedia(ctx, s.config, fatal); err == nil {
-		err = r.join(s, log)
+		err = r.join(ctx, s, log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.close())
@@ -104,7 +105,7 @@ func (r *rooms) openMedia(ctx context.Context, c *config.Config, fatal func(erro
 }
 
 // join makes links, relay and domain, and ties them to the stores.
-func (r *rooms) join(s *setup, log *slog.Logger) error {
+func (r *rooms) join(ctx context.Context, s *setup, log *slog.Logger) error {
 	r.pictures = &pictures{blobs: r.blobs, index: r.store}
 	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: r.store}
 	for i := range s.config.Carriers {
@@ -120,8 +121,13 @@ func (r *rooms) join(s *setup, log *slog.Logger) error {
 	if r.carriers, err = carrier.NewSet(join.reports, r.links...); err != nil {
 		return err
 	}
+	waiting, err := r.store.ReadyLanes(ctx)
+	if err != nil {
+		return err
+	}
+	lost := slices.DeleteFunc(waiting, func(name string) bool { return carrierNamed(s, name) != nil })
 	r.relay = relay.New(relay.Options{
-		Owner: r.owner, Queue: join.queue, Lanes: join.lanes, DrainTimeout: r.drainTime, Log: log, Now: r.now,
+		Owner: r.owner, Queue: join.queue, Lanes: join.lanes, Lost: lost, DrainTimeout: r.drainTime, Log: log, Now: r.now,
 		Standing: r.live.standing, Observe: r.meters.dialled,
 	})
 	r.gateway = &gateway.Gateway{

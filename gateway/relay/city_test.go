@@ -60,7 +60,7 @@ func (p *peer) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
 	}
 	p.mu.Lock()
 	p.calls = append(p.calls, c)
-	n, answer, takes, status, tell := len(p.calls), p.answer, p.takes, p.report, p.tell
+	n, answer, takes, status := len(p.calls), p.answer, p.takes, p.report
 	p.mu.Unlock()
 	if takes > 0 {
 		select {
@@ -75,7 +75,7 @@ func (p *peer) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
 		for i := range d.Deliveries {
 			if status != "" && !slices.Contains(r.LeftOut, d.Deliveries[i].N) {
 				report := p.reportOn(d.Attempt.ID, d.Message.From, d.Deliveries[i].Recipient, status)
-				time.AfterFunc(time.Second, func() { tell(report) })
+				time.AfterFunc(time.Second, func() { p.now()(report) })
 			}
 		}
 	}
@@ -86,6 +86,13 @@ func (p *peer) reportOn(attempt gateway.ID, from, to gateway.Number, status gate
 	now := time.Now()
 	return gateway.Report{ID: gateway.NewID(), Lane: p.name, CarrierKey: attempt.Hex(), Recipient: to, Sender: from, Status: status, Raw: string(status),
 		At: now, ReceivedAt: now, Patience: 72 * time.Hour}
+}
+
+// now is whom it reports to: whatever run of the process there is by then.
+func (p *peer) now() func(gateway.Report) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tell
 }
 
 func (p *peer) say(r gateway.Result) {
@@ -179,14 +186,21 @@ func (c *city) begin() {
 	}
 	c.store, c.life.store = s, s
 	for _, p := range c.carriers {
+		p.mu.Lock()
 		p.tell = func(r gateway.Report) {
 			if err := s.Report(context.Background(), r); err != nil {
 				c.Error(err)
 			}
 		}
+		p.mu.Unlock()
 	}
 	c.runs++
-	c.relay = relay.New(relay.Options{Owner: fmt.Sprintf("run-%d", c.runs), Queue: s, Lanes: c.lanes(), Renew: leaseTTL / 3, Now: c.now,
+	lost, err := s.ReadyLanes(context.Background())
+	if err != nil {
+		c.Fatal(err)
+	}
+	lost = slices.DeleteFunc(lost, func(name string) bool { return slices.Contains(c.order, name) })
+	c.relay = relay.New(relay.Options{Owner: fmt.Sprintf("run-%d", c.runs), Queue: s, Lanes: c.lanes(), Lost: lost, Renew: leaseTTL / 3, Now: c.now,
 		Rand: func() float64 { return 0.5 }, Standing: func(a string, n gateway.Number, ch gateway.Channel) bool {
 			return c.gateway.Rules.Load().Standing(a, n, ch)
 		}})

@@ -141,6 +141,9 @@ func (l *lane) own(ctx context.Context) {
 			l.spent = lease.Status.Until // what another run found; past it, the row is to say so
 		}
 		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
+		if lease.Epoch > 1 { // somebody had the lane before
+			l.pace.rest()
+		}
 		l.hinted, l.full = true, true // until the store has said otherwise
 		l.hints++
 	}
@@ -190,7 +193,7 @@ func (l *lane) ask(now time.Time) (again time.Time) {
 	hints, status := l.hints, l.status()
 	l.mu.Unlock()
 	if fresh {
-		l.note(gateway.LaneNote{Status: status})
+		l.relay.note(gateway.LaneNote{Status: status})
 		l.relay.evade(l)
 	}
 	if want.requests > 0 {
@@ -338,7 +341,7 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 		go f.run()
 	}
 	if news { // here nothing of the queue may be called
-		go l.note(note)
+		go l.relay.note(note)
 	}
 	if resumed {
 		go l.relay.evade(l)
