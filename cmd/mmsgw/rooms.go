@@ -31,6 +31,7 @@ type rooms struct {
 	owner    string
 	live     *live
 	now      func() time.Time
+	newID    func() gateway.ID
 	meters   *meters
 }
 
@@ -50,11 +51,12 @@ func openRooms(ctx context.Context, s *setup, log *slog.Logger, fatal func(error
 	// A run has a name of its own: what an earlier one left open is not its.
 	host, _ := os.Hostname()
 	r := &rooms{owner: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), gateway.NewID().Hex()), live: &live{env: s.env}, now: steady(), meters: newMeters()}
+	r.newID = gateway.IDs(r.now)
 	r.live.Store(s)
 	var wake waker
 	var err error
 	if r.store, err = store.Open(ctx, store.Options{
-		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log, Now: r.now,
+		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log, Now: r.now, NewID: r.newID,
 		Wake: wake.lane, WakeDue: wake.timer, Fatal: fatal, Batch: r.meters.batch, Heard: r.meters.heard,
 	}); err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (r *rooms) join(ctx context.Context, s *setup, log *slog.Logger) error {
 		Standing: r.live.standing, Observe: r.meters.dialled,
 	})
 	r.gateway = &gateway.Gateway{
-		Numbers: r.live, Carriers: r.carriers, Media: join.media, Messages: join.messages, Consent: r.store, Lanes: r.relay, Now: r.now, NewID: gateway.NewID,
+		Numbers: r.live, Carriers: r.carriers, Media: join.media, Messages: join.messages, Consent: r.store, Lanes: r.relay, Now: r.now, NewID: r.newID,
 		Judged: r.meters.judged,
 	}
 	r.gateway.Rules.Store(s.rules)
@@ -141,7 +143,7 @@ func (r *rooms) join(ctx context.Context, s *setup, log *slog.Logger) error {
 // link makes the link of a carrier.
 func (r *rooms) link(c *config.Carrier, log *slog.Logger) (*carrier.Link, error) {
 	o := linkOptions(c)
-	o.Log, o.Now = log, r.now
+	o.Log, o.Now, o.NewID = log, r.now, r.newID
 	return carrier.New(o, r.pictures.Bytes)
 }
 

@@ -169,7 +169,8 @@ func (c *city) begin() {
 	c.Helper()
 	var running atomic.Pointer[relay.Relay]
 	o := c.life.where
-	o.Quiet, o.LeaseTTL, o.Now = true, leaseTTL, c.now
+	ids := gateway.IDs(c.now)
+	o.Quiet, o.LeaseTTL, o.Now, o.NewID = true, leaseTTL, c.now, ids
 	o.Wake = func(lane string) {
 		if r := running.Load(); r != nil {
 			r.Wake(lane)
@@ -205,7 +206,7 @@ func (c *city) begin() {
 			return c.gateway.Rules.Load().Standing(a, n, ch)
 		}})
 	running.Store(c.relay)
-	c.gateway = &gateway.Gateway{Numbers: willing{}, Carriers: willing{}, Media: willing{}, Messages: s, Consent: s, Lanes: c.relay, Now: c.now, NewID: gateway.NewID}
+	c.gateway = &gateway.Gateway{Numbers: willing{}, Carriers: willing{}, Media: willing{}, Messages: s, Consent: s, Lanes: c.relay, Now: c.now, NewID: ids}
 	c.gateway.Rules.Store(c.rules)
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan struct{})

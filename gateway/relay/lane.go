@@ -65,8 +65,9 @@ func newLane(r *Relay, l Lane) *lane {
 }
 
 // change gives the lane another policy and link. What is under way goes on as it
-// began. The note, where there is one, is for the store.
-func (l *lane) change(to Lane) (note gateway.LaneNote, noted bool) {
+// began. What was wrong with carrier, account or number may have been mended: the
+// notes, for the store, let what was held for it take its turn.
+func (l *lane) change(to Lane) (notes []gateway.LaneNote) {
 	p := to.Policy.filled()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,13 +77,16 @@ func (l *lane) change(to Lane) (note gateway.LaneNote, noted bool) {
 		l.pace.left = left
 	}
 	l.policy, l.link, l.spent = p, to.Link, time.Time{}
-	if l.health.held != "" { // what was wrong may have been mended
+	if l.health.held != "" {
 		l.health.until = l.relay.opt.Now()
 	}
 	l.hinted = true
 	l.hints++
 	signal(l.wake)
-	return gateway.LaneNote{Status: l.status(), Free: gateway.StandingChanged}, l.owned
+	if !l.owned {
+		return nil
+	}
+	return []gateway.LaneNote{{Status: l.status(), Free: gateway.StandingChanged}, {Status: l.status(), Free: gateway.LaneStopped}}
 }
 
 func (l *lane) carrier() Link {
