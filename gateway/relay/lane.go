@@ -140,11 +140,14 @@ func (l *lane) own(ctx context.Context) {
 	l.mu.Lock()
 	if !l.owned || lease.Epoch != l.lease.Epoch {
 		l.health = health{}
-		l.health.restore(lease.Status)
+		now := l.relay.opt.Now()
+		l.health.restore(lease.Status, l.policy, now)
 		if lease.Status.Reason == gateway.DailyCap {
-			l.spent = lease.Status.Until // what another run found; past it, the row is to say so
+			// What another run found, by its limit and its clock: the first Take says
+			// how it is by ours, and till then the row is to be cleared.
+			l.spent = now
 		}
-		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
+		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, now)
 		if lease.Epoch > 1 { // somebody had the lane before
 			l.pace.rest()
 		}
