@@ -82,13 +82,6 @@ func (w *town) message(id string) *client.Message {
 	return m
 }
 
-func codeOf(d *client.Delivery) string {
-	if d.Reason == nil {
-		return ""
-	}
-	return d.Reason.Code
-}
-
 // story are the types of a message's events, without their first word.
 func (w *town) story(id string) (types []string) {
 	w.t.Helper()
