@@ -349,12 +349,13 @@ func TestCase26WrongCertificate(t *testing.T) {
 	t.Parallel()
 	w := found(t, simulator.Options{}, "first: 100ms, max: 400ms, attempts: 1")
 	var asked atomic.Int64
-	secure := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		w.mmsc.MMSC.ServeHTTP(rw, r)
 	}))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	secure.Config.ErrorLog = quietLog()
 	authority := filepath.Join(w.dir, "ca.pem")
 	writePEM(t, authority, secure.Certificate().Raw)
 	w.edit(w.mmsc.URL(), secure.URL+"/mm7")
@@ -505,8 +506,6 @@ func TestDayCapRaisedByARestart(t *testing.T) {
 	}
 	w.becomes(third, "delivered", "retrieved")
 }
-
-func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 func writePEM(t *testing.T, path string, der []byte) {
 	t.Helper()
