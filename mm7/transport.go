@@ -55,6 +55,8 @@ func NewTransport(o TransportOptions) *Transport {
 		IdleConnTimeout:     time.Minute,
 		WriteBufferSize:     Contiguous + 8<<10, // header and a contiguous body in one write
 		Protocols:           new(http.Protocols),
+		// As much as of a body; Go's own bound is 10 MiB, for each request under way.
+		MaxResponseHeaderBytes: MaxEnvelope,
 	}}
 	t.Protocols.SetHTTP1(true)
 	return t

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mmsgw/mm7"
+	"mmsgw/simulator"
+)
+
+// The cases for which a carrier must be worse than HTTP lets a server be, or a
+// process that can be stopped.
+
+// raw is a carrier that answers each request by what say writes to the connection;
+// the connection is kept until say tells that it is over.
+func raw(t *testing.T, say func(c net.Conn, transactionID string) (goOn bool)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
+				in := bufio.NewReader(c)
+				for {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						return
+					}
+					_, rest, _ := strings.Cut(string(body), "TransactionID")
+					_, rest, _ = strings.Cut(rest, ">")
+					id, _, _ := strings.Cut(rest, "<")
+					if !say(c, id) {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String() + "/mm7"
+}
+
+// yes is a sound answer as it stands on the wire.
+func yes(transactionID string) string {
+	d, _ := mm7.Preset(mm7.Presets()[0])
+	body := mm7.EncodeResponse(d, &mm7.Response{Head: mm7.Head{TransactionID: transactionID}, Operation: mm7.OpSubmitRsp, Status: mm7.Status{Code: 1000}, MessageID: "m-" + transactionID})
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// Case 31, before the answer's first byte: a header without end, informational
+// answers without end. No more is read of either than an answer may have.
+func TestCase31HeaderWithoutEnd(t *testing.T) {
+	t.Parallel()
+	line := "X-Fill: " + strings.Repeat("f", 32<<10) + "\r\n"
+	for name, k := range map[string]struct{ begin, more string }{
+		"header":        {"HTTP/1.1 200 OK\r\n", line},
+		"informational": {"", "HTTP/1.1 103 Early Hints\r\n" + line + "\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := raw(t, func(c net.Conn, _ string) bool {
+				_, err := io.WriteString(c, k.begin)
+				for sent := 0; err == nil && sent < 256<<20; sent += len(k.more) {
+					_, err = io.WriteString(c, k.more)
+				}
+				return false
+			})
+			w := found(t, simulator.Options{}, "first: 50ms, max: 200ms, unknown: hold")
+			w.edit(w.mmsc.URL(), url)
+			p := w.serve(binary)
+			before := p.peak()
+			var ids []string
+			for i := range 16 { // a window full of them, at once
+				ids = append(ids, w.post(number("416", i)))
+			}
+			for _, id := range ids {
+				d := w.becomes(id, "held", "ambiguous_outcome")
+				if len(d.AttemptLog) != 1 || d.AttemptLog[0].Outcome != "unknown" {
+					t.Errorf("%+v", d)
+				}
+			}
+			if grew := p.peak() - before; grew > 24 && !raced {
+				t.Errorf("memory grew by %.1f MiB", grew)
+			}
+		})
+	}
+}
+
+// A carrier that goes on talking after its answer: what it says belongs to no
+// request. The message is sent, the next one goes by another connection, and none of
+// the words gets into the log.
+func TestCase31WordsAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	const words = "HTTP/1.1 500 Oops\r\nContent-Length: 11\r\n\r\n+4165550199"
+	url := raw(t, func(c net.Conn, id string) bool {
+		_, err := io.WriteString(c, yes(id)+words)
+		return err == nil
+	})
+	w := found(t, simulator.Options{}, quick)
+	w.edit(w.mmsc.URL(), url)
+	p := w.serve(binary)
+	for i := range 4 {
+		if d := w.becomes(w.post(number("416", i)), "sent", "awaiting_report"); len(d.AttemptLog) != 1 || d.AttemptLog[0].Outcome != "accepted" {
+			t.Errorf("%+v", d)
+		}
+	}
+	text := p.ending()
+	if strings.Contains(text, "4165550199") || strings.Contains(text, "Oops") || strings.Contains(text, "nsolicited") {
+		t.Errorf("the log shows a carrier's words: %s", text)
+	}
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "{") {
+			t.Errorf("the log has a line that is no JSON: %s", line)
+		}
+	}
+}
+
+// Case 31, where what comes is no HTTP at all: unknown, and none of it in the log.
+func TestCase31AnswerIsNoHTTP(t *testing.T) {
+	t.Parallel()
+	for _, words := range []string{"+4165550199 was here\r\n\r\n", "HTTP/1.1 200 OK\r\n+4165550199 was here\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +4165550199 was here\r\n\r\n", "HTTP/1.1 4165550199 was here\r\n\r\n", "\x00\xff\x16\x03 was here"} {
+		t.Run(fmt.Sprintf("%.20q", words), func(t *testing.T) {
+			t.Parallel()
+			url := raw(t, func(c net.Conn, _ string) bool {
+				_, _ = io.WriteString(c, words) // the peer's loss
+				return false
+			})
+			w := found(t, simulator.Options{}, "first: 50ms, max: 200ms, unknown: hold")
+			w.edit(w.mmsc.URL(), url)
+			p := w.serve(binary)
+			d := w.becomes(w.post(number("416", 0)), "held", "ambiguous_outcome")
+			if len(d.AttemptLog) != 1 || d.AttemptLog[0].Outcome != "unknown" {
+				t.Errorf("%+v", d)
+			}
+			if text := p.ending(); strings.Contains(text, "4165550199") || strings.Contains(text, "was here") {
+				t.Errorf("the log shows a carrier's words: %s", text)
+			}
+		})
+	}
+}
+
+// Case 25, to the letter: the carrier's process is stopped. The kernel takes the
+// requests, nobody answers: each is uncertain at the limit, the other carrier's go on.
+// When it is let go it finds them, and its reports settle them; none was sent twice.
+func TestCase25CarrierStopped(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, quick)
+	at, pass := freePort(t), filepath.Join(w.dir, "north.pass")
+	w.add("south", "http://"+at+"/mm7", areaRoute("647"), "timeouts: {connect: 1s, response: 1s}", "limits: {per_second: 1000, burst: 100, window: 4}", "retry: {first: 50ms, max: 200ms, unknown_wait: 60s}")
+	sim := exec.Command(binary, "simulate", "mmsc", "--listen", at, "--report-to", "http://"+w.reports+"/mm7/south", "--report-user", "north", "--report-password-file", pass,
+		"--user", "gw", "--password-file", pass, "--output", "json")
+	var out strings.Builder
+	sim.Stdout = &out
+	if err := sim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- sim.Wait() }()
+	t.Cleanup(func() { _ = sim.Process.Kill() })
+	until(t, "the carrier listens", func() bool {
+		c, err := net.Dial("tcp", at)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	w.serve(binary)
+	w.becomes(w.post(number("647", 0)), "delivered", "retrieved")
+	if err := sim.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var stuck []string
+	for i := range 4 {
+		stuck = append(stuck, w.post(number("647", 1+i)))
+	}
+	for i := range 10 {
+		begin := time.Now()
+		w.becomes(w.post(number("416", i)), "delivered", "retrieved")
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("beside a carrier that is stopped it took %v", took)
+		}
+	}
+	for _, id := range stuck {
+		w.becomes(id, "uncertain", "awaiting_report")
+	}
+	if err := sim.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range stuck {
+		d := w.becomes(id, "delivered", "retrieved")
+		if len(d.AttemptLog) != 1 || d.PossibleDuplicate {
+			t.Errorf("%+v", d)
+		}
+		w.went(id, "accepted attempted uncertain delivered completed")
+	}
+	_ = sim.Process.Signal(syscall.SIGTERM)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	last := decode[struct {
+		Totals simulator.Totals `json:"totals"`
+	}](t, lines[len(lines)-1])
+	if last.Totals.Accepted != 5 || last.Totals.Resends != 0 {
+		t.Errorf("totals %+v", last)
+	}
+}
