@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"time"
 )
 
@@ -75,4 +76,7 @@ type Dispatch struct {
 	Attempt    Attempt
 	Message    *Message
 	Deliveries []Delivery // those the attempt covers
+	// Again waits until the carrier may be dialled once more for a request of which
+	// nothing left; nil: at once. An error is that of the context.
+	Again func(context.Context) error
 }

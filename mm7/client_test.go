@@ -361,6 +361,22 @@ func TestRedial(t *testing.T) {
 	if err != nil || rsp.Status.Code != 1000 || m.requests.Load() != 1 || tries != 2 {
 		t.Errorf("%+v, %v, %d tries", rsp, err, tries)
 	}
+
+	// Who paces the requests is asked before, and may say no.
+	asked := 0
+	for _, no := range []error{nil, context.Canceled} {
+		tr.CloseIdleConnections()
+		tries = 0
+		ctx := WithRedial(t.Context(), func(context.Context) error { asked++; return no })
+		_, err := client(t, ClientOptions{URL: m.URL, Transport: tr}).Submit(ctx, minimalSubmit())
+		var unsent *NotSentError
+		if (err == nil) != (no == nil) || no != nil && (!errors.As(err, &unsent) || !errors.Is(err, no)) {
+			t.Errorf("asked, and told %v: %v", no, err)
+		}
+	}
+	if asked != 2 || m.requests.Load() != 2 {
+		t.Errorf("asked %d times, %d requests", asked, m.requests.Load())
+	}
 }
 
 // failing is a transport of somebody else's.

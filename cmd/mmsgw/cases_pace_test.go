@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"mmsgw/simulator"
+)
+
+// gone is a carrier's front that is away for a moment, again and again: nobody
+// listens, and the connections that were kept are closed. It ends with the test.
+func gone(t *testing.T, behind http.Handler, up, down time.Duration) (url string) {
+	t.Helper()
+	at := freePort(t)
+	ctx, stop := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	listening := make(chan struct{}, 1)
+	go func() {
+		defer close(over)
+		for ctx.Err() == nil {
+			l, err := net.Listen("tcp", at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s := &http.Server{Handler: behind, ReadHeaderTimeout: time.Minute}
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_ = s.Serve(l) // until it is shut down
+			}()
+			select {
+			case listening <- struct{}{}:
+			default:
+			}
+			pause(ctx, up)
+			_ = s.Shutdown(context.WithoutCancel(ctx)) // what is under way is answered
+			<-ended
+			pause(ctx, down)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-over })
+	<-listening
+	return "http://" + at + "/mm7"
+}
+
+// A carrier that is away for a moment gets what was refused meanwhile when it is
+// back, and that is held to the agreed rate like all else.
+func TestRateOverACarrierThatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{Rate: simulator.Rate{PerSecond: 40, Burst: 1, Count: simulator.ByRecipients}}, "first: 20ms, max: 50ms, unknown: resend, resend_max: 100")
+	w.edit("per_second: 10000, burst: 1000", "per_second: 40, burst: 1")
+	w.edit(w.mmsc.URL(), gone(t, w.mmsc.MMSC, 700*time.Millisecond, 150*time.Millisecond))
+	w.serve(binary)
+	for i := range 150 {
+		w.post(number("416", i%100))
+	}
+	until(t, "all has arrived", func() bool { return settled(t, w.client) == 0 })
+	if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
+		t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
+	}
+}
+
+// What waits for its place in the rate when the daemon is told to end has not left:
+// it waits on in its queue, and is in no doubt.
+func TestCase20WhatWaitsForItsSlotIsInNoDoubt(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{}, quick)
+	w.edit("state_dir: ./state", "state_dir: ./state\ndrain: 5s")
+	w.edit("per_second: 10000, burst: 1000", "per_second: 0.5, burst: 8, max_recipients: 8")
+	p := w.serve(binary)
+	var all []string
+	for i := range 8 {
+		all = append(all, number("416", i))
+	}
+	id := w.post(all...)
+	until(t, "it has its slot", func() bool { return w.message(id).State == "sending" })
+	begin := time.Now()
+	if text := p.ending(); len(text) == 0 || time.Since(begin) > 5*time.Second {
+		t.Errorf("it ended after %v: %s", time.Since(begin), text)
+	}
+	w.edit("per_second: 0.5", "per_second: 1000")
+	w.serve(binary)
+	until(t, "it has left", func() bool { return w.message(id).State == "delivered" })
+	for _, e := range w.events(id) {
+		if e.Type == "delivery.uncertain" {
+			t.Fatalf("it is told as uncertain, and never left before: %s", e.Data)
+		}
+	}
+	if n := len(w.mmsc.MMSC.Seen()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
