@@ -76,7 +76,8 @@ type Dispatch struct {
 	Attempt    Attempt
 	Message    *Message
 	Deliveries []Delivery // those the attempt covers
-	// Again waits until the carrier may be dialled once more for a request of which
-	// nothing left; nil: at once. An error is that of the context.
-	Again func(context.Context) error
+	// Leave waits until the agreed rate has room for the request at this very moment. A
+	// Link asks it when it has a connection, each time it has one: connecting takes as
+	// long as it takes. An error is that of the context; nil: nothing need be asked.
+	Leave func(context.Context) error
 }

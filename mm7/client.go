@@ -137,6 +137,9 @@ func (c *Client) ask(ctx context.Context, want Operation, encode func() (*Body, 
 		if d.possible(err) {
 			return nil, &NoAnswerError{c.host, 0, err}
 		}
+		if ctx.Err() != nil { // whatever it made fail
+			err = ctx.Err()
+		}
 		return nil, &NotSentError{c.host, err}
 	}
 	defer resp.Body.Close()
@@ -187,27 +190,10 @@ func (c *Client) exchange(req *retryablehttp.Request, d *departure) (*http.Respo
 		CheckRetry: func(ctx context.Context, _ *http.Response, err error) (bool, error) {
 			return err != nil && ctx.Err() == nil && !d.possible(err), nil
 		},
-		PrepareRetry: func(r *http.Request) error { return mayRedial(r.Context()) },
 		Backoff:      func(time.Duration, time.Duration, int, *http.Response) time.Duration { return c.redial },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return again.Do(req)
-}
-
-type redialKey struct{}
-
-// WithRedial has wait asked when a request of which nothing was written is about to be
-// tried the second time, so that whoever paces the requests paces that one too. With an
-// error of it there is no second try.
-func WithRedial(ctx context.Context, wait func(context.Context) error) context.Context {
-	return context.WithValue(ctx, redialKey{}, wait)
-}
-
-func mayRedial(ctx context.Context) error {
-	if wait, ok := ctx.Value(redialKey{}).(func(context.Context) error); ok {
-		return wait(ctx)
-	}
-	return nil
 }
 
 // answer reads what the MMSC said. A success counts only in the Rsp to what was asked.

@@ -362,16 +362,23 @@ func TestRedial(t *testing.T) {
 		t.Errorf("%+v, %v, %d tries", rsp, err, tries)
 	}
 
-	// Who paces the requests is asked before, and may say no.
+	// Who paces the requests is asked when there is a connection, and may say no.
 	asked := 0
-	for _, no := range []error{nil, context.Canceled} {
+	for _, no := range []bool{false, true} {
 		tr.CloseIdleConnections()
 		tries = 0
-		ctx := WithRedial(t.Context(), func(context.Context) error { asked++; return no })
+		ctx, cancel := context.WithCancel(t.Context())
+		ctx = WithLeave(ctx, func(ctx context.Context) error {
+			if asked++; no {
+				cancel()
+			}
+			return ctx.Err()
+		})
 		_, err := client(t, ClientOptions{URL: m.URL, Transport: tr}).Submit(ctx, minimalSubmit())
+		cancel()
 		var unsent *NotSentError
-		if (err == nil) != (no == nil) || no != nil && (!errors.As(err, &unsent) || !errors.Is(err, no)) {
-			t.Errorf("asked, and told %v: %v", no, err)
+		if (err == nil) == no || no && (!errors.As(err, &unsent) || !errors.Is(err, context.Canceled)) {
+			t.Errorf("told no, %v: %v", no, err)
 		}
 	}
 	if asked != 2 || m.requests.Load() != 2 {

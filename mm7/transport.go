@@ -119,22 +119,40 @@ type connUse struct {
 	base int64
 }
 
-func (d *departure) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: d.gotConn})
+type leaveKey struct{}
+
+// WithLeave has wait asked whenever a request has its connection and is about to be
+// written, the second try as well: whoever paces requests need not know how long it
+// takes to connect. With an error of it nothing is written.
+func WithLeave(ctx context.Context, wait func(context.Context) error) context.Context {
+	return context.WithValue(ctx, leaveKey{}, wait)
 }
 
-func (d *departure) gotConn(info httptrace.GotConnInfo) {
+func (d *departure) trace(ctx context.Context) context.Context {
+	wait, _ := ctx.Value(leaveKey{}).(func(context.Context) error)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		conn := d.gotConn(info)
+		if wait != nil && wait(ctx) != nil && conn != nil {
+			conn.seal(0)
+		}
+	}})
+}
+
+// gotConn notes a connection; it gives it where it is one of ours.
+func (d *departure) gotConn(info httptrace.GotConnInfo) *trackedConn {
 	conn := info.Conn
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c, ok := conn.(*trackedConn); ok {
+	c, ours := conn.(*trackedConn)
+	if ours {
 		d.uses = append(d.uses, connUse{c, c.count()})
 	} else {
 		d.unsure = true
 	}
+	return c
 }
 
 // possible tells, after the request failed, whether any byte of it may have left.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -59,6 +61,54 @@ func TestRateOverACarrierThatComesAndGoes(t *testing.T) {
 		w.post(number("416", i%100))
 	}
 	until(t, "all has arrived", func() bool { return settled(t, w.client) == 0 })
+	if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
+		t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
+	}
+}
+
+// slowly makes the first read on a connection late, which is the client's greeting.
+type slowly struct {
+	net.Listener
+	by time.Duration
+}
+
+func (l slowly) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lateConn{Conn: c, at: time.Now().Add(l.by)}, nil
+}
+
+type lateConn struct {
+	net.Conn
+	at time.Time
+}
+
+func (c *lateConn) Read(p []byte) (int, error) {
+	pause(context.Background(), time.Until(c.at))
+	return c.Conn.Read(p)
+}
+
+// Where it takes long to connect, as to a carrier far away by TLS, what had to connect
+// comes late, and what follows on a connection that is there does not: together they
+// are held to the agreed rate.
+func TestRateWhereConnectingIsSlow(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{Rate: simulator.Rate{PerSecond: 40, Burst: 4, Count: simulator.ByRequests}}, quick)
+	w.edit("per_second: 10000, burst: 1000", "per_second: 40, burst: 4, count: requests")
+	far := httptest.NewUnstartedServer(w.mmsc.MMSC)
+	far.Listener = slowly{far.Listener, 300 * time.Millisecond}
+	far.StartTLS()
+	t.Cleanup(far.Close)
+	authority := filepath.Join(w.dir, "ca.pem")
+	writePEM(t, authority, far.Certificate().Raw)
+	w.edit(w.mmsc.URL(), far.URL+"/mm7")
+	w.serve(binary, "SSL_CERT_FILE="+authority, "SSL_CERT_DIR=/nonexistent")
+	for i := range 100 {
+		w.post(number("416", i))
+	}
+	until(t, "all has arrived", func() bool { return w.mmsc.MMSC.Totals().Accepted == 100 })
 	if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
 		t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
 	}

@@ -16,8 +16,8 @@ import (
 // Send dials the carrier once with what d says, for its deliveries, and tells
 // what came of it; soon after ctx is done at the latest. It is a relay's Link.
 func (l *Link) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
-	if d.Again != nil {
-		ctx = mm7.WithRedial(ctx, d.Again)
+	if d.Leave != nil {
+		ctx = mm7.WithLeave(ctx, d.Leave)
 	}
 	if d.Attempt.Kind == gateway.Cancels {
 		return l.cancel(ctx, d)

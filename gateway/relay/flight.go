@@ -17,6 +17,7 @@ type flight struct {
 	d      gateway.Dispatch
 	at     time.Time // its slot
 	units  int       // of the pace
+	gone   time.Time // when it left, as the pace has it; not yet: zero
 	canary bool      // of the lane
 	probe  bool      // of a paused sender
 	s      gateway.Settlement
@@ -26,7 +27,7 @@ type flight struct {
 // run is the goroutine of one request.
 func (f *flight) run() {
 	ctx := f.lane.sends()
-	f.d.Again = f.leave
+	f.d.Leave = f.leave
 	_ = f.depart(ctx) // what was cut off before it left is not sent, which Send says
 	began := f.lane.relay.opt.Now()
 	r := f.lane.carrier().Send(ctx, f.d)
@@ -49,7 +50,8 @@ func (f *flight) depart(ctx context.Context) error {
 	return f.leave(ctx)
 }
 
-// leave waits until the rate has room for the request at this very moment.
+// leave waits until the rate has room for the request at this very moment. That it
+// left before, which it did not, is forgotten then.
 func (f *flight) leave(ctx context.Context) error {
 	for {
 		wait := f.lane.leave(f)

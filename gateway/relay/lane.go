@@ -389,7 +389,16 @@ func (l *lane) launch(d gateway.Dispatch, canary bool, now time.Time) *flight {
 func (l *lane) leave(f *flight) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pace.leave(f.units, l.relay.opt.Now())
+	now := l.relay.opt.Now()
+	if !f.gone.IsZero() {
+		l.pace.back(f.units, f.gone)
+		f.gone = time.Time{}
+	}
+	wait := l.pace.leave(f.units, now)
+	if wait <= 0 {
+		f.gone = now
+	}
+	return wait
 }
 
 // board gives a seat if what sits there could leave at once and overtakes

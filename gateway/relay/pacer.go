@@ -2,6 +2,7 @@ package relay
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -97,6 +98,14 @@ func (p *pacer) leave(units int, now time.Time) (wait time.Duration) {
 		p.left = append(p.left, departure{now, units})
 	}
 	return wait
+}
+
+// back takes back a departure that was noted and did not take place.
+func (p *pacer) back(units int, at time.Time) {
+	i := slices.IndexFunc(p.left, func(d departure) bool { return d.units == units && d.at.Equal(at) })
+	if i >= 0 {
+		p.left = slices.Delete(p.left, i, i+1)
+	}
 }
 
 // room counts the units free between now and until.
