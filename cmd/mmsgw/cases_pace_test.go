@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,6 +143,92 @@ func TestCase20WhatWaitsForItsSlotIsInNoDoubt(t *testing.T) {
 		}
 	}
 	if n := len(w.mmsc.MMSC.Seen()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// Idle, then a rush; then every message refused twice for the moment, each time tried
+// again at once: whatever there is to send, it leaves at the agreed rate, by what the
+// carrier counts.
+func TestRateIdleRushAndStorm(t *testing.T) {
+	t.Parallel()
+	for _, k := range []struct {
+		count    string
+		together int
+	}{{simulator.ByRequests, 1}, {simulator.ByRecipients, 6}} {
+		t.Run(k.count, func(t *testing.T) {
+			t.Parallel()
+			w := found(t, simulator.Options{Rate: simulator.Rate{PerSecond: 30, Burst: 12, Count: k.count}}, "first: 1ms, max: 2ms")
+			w.edit("per_second: 10000, burst: 1000", fmt.Sprintf("per_second: 30, burst: 12, count: %s, max_recipients: %d", k.count, k.together))
+			p := w.serve(binary)
+			sent := 0
+			rush := func(messages int) {
+				for i := range messages {
+					var to []string
+					for n := range 1 + i%k.together {
+						to = append(to, number("416", n))
+					}
+					w.post(to...)
+					sent += len(to)
+				}
+			}
+			arrived := func() bool {
+				n := 0
+				for _, s := range w.mmsc.MMSC.Seen() {
+					if s.Accepted {
+						n += len(s.To)
+					}
+				}
+				return n == sent
+			}
+			idle := func() {
+				begin := time.Now()
+				until(t, "it was idle", func() bool { return time.Since(begin) > 1200*time.Millisecond })
+			}
+			idle()
+			rush(24)
+			until(t, "the rush has arrived", arrived)
+			idle()
+			if err := w.mmsc.MMSC.SetFault("fault-3000"); err != nil {
+				t.Fatal(err)
+			}
+			rush(18)
+			until(t, "the storm is over", arrived)
+			p.kill() // with a burst's worth of credit gone
+			w.serve(binary)
+			rush(12)
+			until(t, "all has arrived", arrived)
+			if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
+				t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
+			}
+		})
+	}
+}
+
+// The second signal does not wait. What was under way is in doubt, as after a kill.
+func TestCase20SecondSignal(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{Fault: "never-answers", ReportDelay: time.Hour}, quick)
+	p := w.serve(binary)
+	id := w.post(number("416", 0))
+	until(t, "it is under way", func() bool {
+		return len(w.mmsc.MMSC.Seen()) == 0 && w.mmsc.MMSC.Totals().Accepted == 1 || len(w.mmsc.MMSC.Seen()) == 1
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it drains", func() bool { return w.status("/readyz") == http.StatusServiceUnavailable })
+	begin := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.over
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("after the second signal it took %v", took)
+	}
+	w.serve(binary)
+	w.becomes(id, "uncertain", "awaiting_report")
+	if n := w.mmsc.MMSC.Totals().Requests; n != 1 {
 		t.Errorf("%d requests", n)
 	}
 }
