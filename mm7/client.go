@@ -198,7 +198,11 @@ func (c *Client) exchange(req *retryablehttp.Request, d *departure) (*http.Respo
 
 // answer reads what the MMSC said. A success counts only in the Rsp to what was asked.
 func (c *Client) answer(resp *http.Response, want Operation) (*Response, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxEnvelope+1))
+	answered := io.Reader(resp.Body)
+	if resp.StatusCode == http.StatusSwitchingProtocols { // what follows is none, has no end, and heeds no timeout
+		answered = http.NoBody
+	}
+	body, err := io.ReadAll(io.LimitReader(answered, MaxEnvelope+1))
 	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if err != nil && good {
 		return nil, &NoAnswerError{c.host, resp.StatusCode, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)}

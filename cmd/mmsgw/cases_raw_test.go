@@ -160,6 +160,50 @@ func TestCase31AnswerIsNoHTTP(t *testing.T) {
 	}
 }
 
+// Case 25, at a carrier that answers, but so that nothing ever ends: another protocol,
+// a byte now and then, a piece that never comes. Each is unknown at the limit, and its
+// place in the window is free again.
+func TestCase25AnswersThatNeverEnd(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{
+		"another protocol": "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: example\r\n\r\n",
+		"until it closes":  "HTTP/1.0 200 OK\r\nContent-Type: text/xml\r\n\r\n<",
+		"in pieces":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n<\r\n1000\r\n",
+		"long":             "HTTP/1.1 500 Oops\r\nContent-Length: 60000\r\n\r\n<",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := raw(t, func(c net.Conn, _ string) bool {
+				_, err := io.WriteString(c, begin)
+				for err == nil {
+					pause(t.Context(), 100*time.Millisecond)
+					_, err = io.WriteString(c, " ")
+				}
+				return false
+			})
+			w := found(t, simulator.Options{}, "first: 50ms, max: 200ms, unknown: hold")
+			w.edit(w.mmsc.URL(), url)
+			w.edit("response: 10s", "response: 1s")
+			w.edit("window: 16", "window: 1")
+			w.serve(binary)
+			for i := range 2 {
+				begin := time.Now()
+				id := w.post(number("416", i))
+				until(t, "its request has ended", func() bool {
+					s := w.message(id).State
+					return s != "queued" && s != "sending" || strings.HasSuffix(strings.Join(w.story(id), " "), "queued")
+				})
+				if took := time.Since(begin); took > 4*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				if d := w.message(id).Deliveries[0]; name == "long" && d.CarrierStatus != "http-500" || name != "long" && d.State != "held" {
+					t.Errorf("it is %+v", d)
+				}
+			}
+		})
+	}
+}
+
 // Case 25, to the letter: the carrier's process is stopped. The kernel takes the
 // requests, nobody answers: each is uncertain at the limit, the other carrier's go on.
 // When it is let go it finds them, and its reports settle them; none was sent twice.
