@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"mmsgw/client"
 	"mmsgw/mm7"
 	"mmsgw/simulator"
 )
@@ -268,5 +269,46 @@ func TestCase25CarrierStopped(t *testing.T) {
 	}](t, lines[len(lines)-1])
 	if last.Totals.Accepted != 5 || last.Totals.Resends != 0 {
 		t.Errorf("totals %+v", last)
+	}
+}
+
+// Case 27, with pictures, whose request is streamed: a kept connection that is closed
+// or reset under it is met, and still nothing is sent again by itself.
+func TestCase27StaleWithPictures(t *testing.T) {
+	t.Parallel()
+	picture, err := drawJPEG(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range []string{"stale-keepalive", "stale-reset"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			w := found(t, simulator.Options{Fault: fault}, quick)
+			w.serve(binary)
+			doubts := 0
+			for i := range 16 {
+				id := w.postAs(client.Submission{Files: []client.File{client.FileOf("a.jpg", picture)}}, number("416", i))
+				until(t, "it has an end or none", func() bool { s := w.message(id).State; return s == "delivered" || s == "uncertain" })
+				d := w.message(id).Deliveries[0]
+				if len(d.AttemptLog) != 1 || d.PossibleDuplicate {
+					t.Errorf("%+v", d)
+				}
+				if d.State == "uncertain" {
+					doubts++
+				}
+			}
+			if fault == "stale-reset" && doubts == 0 {
+				t.Error("no kept connection was reset under a request: nothing is shown")
+			}
+			seen := map[string]int{}
+			for _, s := range w.mmsc.MMSC.Seen() {
+				if seen[s.To[0]]++; seen[s.To[0]] > 1 || s.Request > 1 {
+					t.Errorf("%s came %d times", s.To[0][len(s.To[0])-4:], seen[s.To[0]])
+				}
+			}
+			if len(seen)+doubts < 16 {
+				t.Errorf("%d arrived, %d are in doubt", len(seen), doubts)
+			}
+		})
 	}
 }
