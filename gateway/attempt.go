@@ -80,4 +80,6 @@ type Dispatch struct {
 	// Link asks it when it has a connection, each time it has one: connecting takes as
 	// long as it takes. An error is that of the context; nil: nothing need be asked.
 	Leave func(context.Context) error
+	// Left is told when the first of the request has been written; nil: nobody asks.
+	Left func()
 }

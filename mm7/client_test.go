@@ -363,7 +363,7 @@ func TestRedial(t *testing.T) {
 	}
 
 	// Who paces the requests is asked when there is a connection, and may say no.
-	asked := 0
+	asked, left := 0, 0
 	for _, no := range []bool{false, true} {
 		tr.CloseIdleConnections()
 		tries = 0
@@ -373,7 +373,7 @@ func TestRedial(t *testing.T) {
 				cancel()
 			}
 			return ctx.Err()
-		})
+		}, func() { left++ })
 		_, err := client(t, ClientOptions{URL: m.URL, Transport: tr}).Submit(ctx, minimalSubmit())
 		cancel()
 		var unsent *NotSentError
@@ -381,8 +381,8 @@ func TestRedial(t *testing.T) {
 			t.Errorf("told no, %v: %v", no, err)
 		}
 	}
-	if asked != 2 || m.requests.Load() != 2 {
-		t.Errorf("asked %d times, %d requests", asked, m.requests.Load())
+	if asked != 2 || left != 1 || m.requests.Load() != 2 {
+		t.Errorf("asked %d times, told %d times, %d requests", asked, left, m.requests.Load())
 	}
 }
 

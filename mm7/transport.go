@@ -70,6 +70,7 @@ type trackedConn struct {
 	written int64
 	writing bool
 	sealed  bool
+	first   func() // told after the next write
 }
 
 func (c *trackedConn) Write(p []byte) (int, error) {
@@ -86,8 +87,23 @@ func (c *trackedConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	c.written += int64(n)
 	c.writing = false
+	first := c.first
+	c.first = nil
 	c.mu.Unlock()
+	if first != nil {
+		first()
+	}
 	return n, err
+}
+
+// tell has told called after the next write.
+func (c *trackedConn) tell(told func()) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = told
 }
 
 func (c *trackedConn) count() int64 {
@@ -121,18 +137,28 @@ type connUse struct {
 
 type leaveKey struct{}
 
+type leave struct {
+	wait func(context.Context) error
+	left func()
+}
+
 // WithLeave has wait asked whenever a request has its connection and is about to be
 // written, the second try as well: whoever paces requests need not know how long it
-// takes to connect. With an error of it nothing is written.
-func WithLeave(ctx context.Context, wait func(context.Context) error) context.Context {
-	return context.WithValue(ctx, leaveKey{}, wait)
+// takes to connect. With an error of it nothing is written. left is told when the
+// first of it has been written; it may be nil, and should be quick.
+func WithLeave(ctx context.Context, wait func(context.Context) error, left func()) context.Context {
+	return context.WithValue(ctx, leaveKey{}, leave{wait, left})
 }
 
 func (d *departure) trace(ctx context.Context) context.Context {
-	wait, _ := ctx.Value(leaveKey{}).(func(context.Context) error)
+	l, paced := ctx.Value(leaveKey{}).(leave)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		conn := d.gotConn(info)
-		if wait != nil && wait(ctx) != nil && conn != nil {
+		switch {
+		case !paced:
+		case l.wait(ctx) == nil:
+			conn.tell(l.left)
+		case conn != nil:
 			conn.seal(0)
 		}
 	}})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -198,6 +199,40 @@ func TestRateIdleRushAndStorm(t *testing.T) {
 			w.serve(binary)
 			rush(12)
 			until(t, "all has arrived", arrived)
+			if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
+				t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
+			}
+		})
+	}
+}
+
+// A process that the machine stops again and again, as a busy one does, keeps the rate:
+// what counts is when a request was written, not when it was let go.
+func TestRateOfAProcessHeldUp(t *testing.T) {
+	t.Parallel()
+	for _, count := range []string{simulator.ByRequests, simulator.ByRecipients} {
+		t.Run(count, func(t *testing.T) {
+			t.Parallel()
+			const many = 600
+			w := found(t, simulator.Options{Rate: simulator.Rate{PerSecond: 100, Burst: 10, Count: count}}, quick)
+			w.edit("per_second: 10000, burst: 1000", "per_second: 100, burst: 10, count: "+count)
+			p := w.serve(binary)
+			if _, err := w.client.Pause(t.Context(), "north"); err != nil {
+				t.Fatal(err)
+			}
+			for i := range many {
+				w.post(number("416", i%100))
+			}
+			if _, err := w.client.Resume(t.Context(), "north"); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "all has arrived", func() bool {
+				pause(t.Context(), rand.N(150*time.Millisecond))
+				_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+				pause(t.Context(), 20*time.Millisecond+rand.N(200*time.Millisecond))
+				_ = p.cmd.Process.Signal(syscall.SIGCONT)
+				return w.mmsc.MMSC.Totals().Accepted == many
+			})
 			if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
 				t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
 			}

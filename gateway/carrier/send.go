@@ -17,7 +17,7 @@ import (
 // what came of it; soon after ctx is done at the latest. It is a relay's Link.
 func (l *Link) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
 	if d.Leave != nil {
-		ctx = mm7.WithLeave(ctx, d.Leave)
+		ctx = mm7.WithLeave(ctx, d.Leave, d.Left)
 	}
 	if d.Attempt.Kind == gateway.Cancels {
 		return l.cancel(ctx, d)

@@ -27,7 +27,7 @@ type flight struct {
 // run is the goroutine of one request.
 func (f *flight) run() {
 	ctx := f.lane.sends()
-	f.d.Leave = f.leave
+	f.d.Leave, f.d.Left = f.leave, f.left
 	_ = f.depart(ctx) // what was cut off before it left is not sent, which Send says
 	began := f.lane.relay.opt.Now()
 	r := f.lane.carrier().Send(ctx, f.d)
@@ -63,6 +63,9 @@ func (f *flight) leave(ctx context.Context) error {
 		}
 	}
 }
+
+// left: what held the process up between the rate's word and the wire counts as well.
+func (f *flight) left() { f.lane.left(f) }
 
 // rest waits, unless ctx ends it.
 func rest(ctx context.Context, wait time.Duration) error {

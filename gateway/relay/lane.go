@@ -401,6 +401,16 @@ func (l *lane) leave(f *flight) time.Duration {
 	return wait
 }
 
+// left notes when a flight that was to leave did.
+func (l *lane) left(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.relay.opt.Now(); !f.gone.IsZero() {
+		l.pace.later(f.units, f.gone, now)
+		f.gone = now
+	}
+}
+
 // board gives a seat if what sits there could leave at once and overtakes
 // nobody.
 func (l *lane) board(from gateway.Number, n int, now time.Time) (gateway.Seat, bool) {

@@ -102,9 +102,19 @@ func (p *pacer) leave(units int, now time.Time) (wait time.Duration) {
 
 // back takes back a departure that was noted and did not take place.
 func (p *pacer) back(units int, at time.Time) {
-	i := slices.IndexFunc(p.left, func(d departure) bool { return d.units == units && d.at.Equal(at) })
-	if i >= 0 {
-		p.left = slices.Delete(p.left, i, i+1)
+	for i, d := range slices.Backward(p.left) { // it was a moment ago
+		if d.units == units && d.at.Equal(at) {
+			p.left = slices.Delete(p.left, i, i+1)
+			return
+		}
+	}
+}
+
+// later dates a departure that was noted when it really took place.
+func (p *pacer) later(units int, at, now time.Time) {
+	if p.interval > 0 {
+		p.back(units, at)
+		p.left = append(p.left, departure{now, units})
 	}
 }
 
