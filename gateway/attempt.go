@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"time"
 )
 
@@ -75,4 +76,10 @@ type Dispatch struct {
 	Attempt    Attempt
 	Message    *Message
 	Deliveries []Delivery // those the attempt covers
+	// Leave waits until the agreed rate has room for the request at this very moment. A
+	// Link asks it when it has a connection, each time it has one: connecting takes as
+	// long as it takes. An error is that of the context; nil: nothing need be asked.
+	Leave func(context.Context) error
+	// Left is told when the first of the request has been written; nil: nobody asks.
+	Left func()
 }

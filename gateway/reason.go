@@ -101,6 +101,10 @@ func (d *Delivery) Why() string {
 		return "The carrier passed it to another network, and no report came in time: whether it arrived is not known."
 	case d.Reason == RefusedAddress && d.State == Undelivered:
 		return "The carrier could not reach the recipient."
+	case d.Reason == CanceledByCaller && d.Claim == ByCarrier:
+		return "The carrier had it and took it back before the phone fetched it, as it was asked to."
+	case d.Reason == NoReport && d.Doubt && d.SentAt.IsZero():
+		return "The request left, but neither an answer nor a report came in time: whether it arrived is not known. A late report still counts."
 	}
 	return d.Reason.Text()
 }

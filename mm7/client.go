@@ -137,6 +137,9 @@ func (c *Client) ask(ctx context.Context, want Operation, encode func() (*Body, 
 		if d.possible(err) {
 			return nil, &NoAnswerError{c.host, 0, err}
 		}
+		if ctx.Err() != nil { // whatever it made fail
+			err = ctx.Err()
+		}
 		return nil, &NotSentError{c.host, err}
 	}
 	defer resp.Body.Close()
@@ -195,7 +198,11 @@ func (c *Client) exchange(req *retryablehttp.Request, d *departure) (*http.Respo
 
 // answer reads what the MMSC said. A success counts only in the Rsp to what was asked.
 func (c *Client) answer(resp *http.Response, want Operation) (*Response, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxEnvelope+1))
+	answered := io.Reader(resp.Body)
+	if resp.StatusCode == http.StatusSwitchingProtocols { // what follows is none, has no end, and heeds no timeout
+		answered = http.NoBody
+	}
+	body, err := io.ReadAll(io.LimitReader(answered, MaxEnvelope+1))
 	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if err != nil && good {
 		return nil, &NoAnswerError{c.host, resp.StatusCode, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)}

@@ -361,6 +361,29 @@ func TestRedial(t *testing.T) {
 	if err != nil || rsp.Status.Code != 1000 || m.requests.Load() != 1 || tries != 2 {
 		t.Errorf("%+v, %v, %d tries", rsp, err, tries)
 	}
+
+	// Who paces the requests is asked when there is a connection, and may say no.
+	asked, left := 0, 0
+	for _, no := range []bool{false, true} {
+		tr.CloseIdleConnections()
+		tries = 0
+		ctx, cancel := context.WithCancel(t.Context())
+		ctx = WithLeave(ctx, func(ctx context.Context) error {
+			if asked++; no {
+				cancel()
+			}
+			return ctx.Err()
+		}, func() { left++ })
+		_, err := client(t, ClientOptions{URL: m.URL, Transport: tr}).Submit(ctx, minimalSubmit())
+		cancel()
+		var unsent *NotSentError
+		if (err == nil) == no || no && (!errors.As(err, &unsent) || !errors.Is(err, context.Canceled)) {
+			t.Errorf("told no, %v: %v", no, err)
+		}
+	}
+	if asked != 2 || left != 1 || m.requests.Load() != 2 {
+		t.Errorf("asked %d times, told %d times, %d requests", asked, left, m.requests.Load())
+	}
 }
 
 // failing is a transport of somebody else's.

@@ -55,6 +55,8 @@ func NewTransport(o TransportOptions) *Transport {
 		IdleConnTimeout:     time.Minute,
 		WriteBufferSize:     Contiguous + 8<<10, // header and a contiguous body in one write
 		Protocols:           new(http.Protocols),
+		// As much as of a body; Go's own bound is 10 MiB, for each request under way.
+		MaxResponseHeaderBytes: MaxEnvelope,
 	}}
 	t.Protocols.SetHTTP1(true)
 	return t
@@ -68,6 +70,7 @@ type trackedConn struct {
 	written int64
 	writing bool
 	sealed  bool
+	first   func() // told after the next write
 }
 
 func (c *trackedConn) Write(p []byte) (int, error) {
@@ -84,8 +87,23 @@ func (c *trackedConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	c.written += int64(n)
 	c.writing = false
+	first := c.first
+	c.first = nil
 	c.mu.Unlock()
+	if first != nil {
+		first()
+	}
 	return n, err
+}
+
+// tell has told called after the next write.
+func (c *trackedConn) tell(told func()) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = told
 }
 
 func (c *trackedConn) count() int64 {
@@ -117,22 +135,50 @@ type connUse struct {
 	base int64
 }
 
-func (d *departure) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: d.gotConn})
+type leaveKey struct{}
+
+type leave struct {
+	wait func(context.Context) error
+	left func()
 }
 
-func (d *departure) gotConn(info httptrace.GotConnInfo) {
+// WithLeave has wait asked whenever a request has its connection and is about to be
+// written, the second try as well: whoever paces requests need not know how long it
+// takes to connect. With an error of it nothing is written. left is told when the
+// first of it has been written; it may be nil, and should be quick.
+func WithLeave(ctx context.Context, wait func(context.Context) error, left func()) context.Context {
+	return context.WithValue(ctx, leaveKey{}, leave{wait, left})
+}
+
+func (d *departure) trace(ctx context.Context) context.Context {
+	l, paced := ctx.Value(leaveKey{}).(leave)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		conn := d.gotConn(info)
+		switch {
+		case !paced:
+		case l.wait(ctx) == nil:
+			conn.tell(l.left)
+		case conn != nil:
+			conn.seal(0)
+		}
+	}})
+}
+
+// gotConn notes a connection; it gives it where it is one of ours.
+func (d *departure) gotConn(info httptrace.GotConnInfo) *trackedConn {
 	conn := info.Conn
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c, ok := conn.(*trackedConn); ok {
+	c, ours := conn.(*trackedConn)
+	if ours {
 		d.uses = append(d.uses, connUse{c, c.count()})
 	} else {
 		d.unsure = true
 	}
+	return c
 }
 
 // possible tells, after the request failed, whether any byte of it may have left.

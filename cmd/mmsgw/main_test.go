@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -208,15 +209,19 @@ func postgres(t *testing.T) string {
 }
 
 // freePort is an address on loopback that was free a moment ago: a gateway
-// must be found where it was before it was killed.
+// must be found where it was before it was killed. It is none of those that the
+// kernel gives to outgoing connections, of which other tests make many meanwhile.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("100 ports in a row are taken")
+	return ""
 }
 
 // process is a running gateway.

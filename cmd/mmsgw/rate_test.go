@@ -65,6 +65,18 @@ func TestRateAtTheStrictClock(t *testing.T) {
 			}
 			rush(5, 3)
 			until(t, "all but what was cut off has arrived", func() bool { return settled(t, w.client) == 0 })
+			for _, storm := range []string{"http-503", "http-429"} { // which ask for a pause of the whole lane
+				if err := w.mmsc.MMSC.SetFault(storm); err != nil {
+					t.Fatal(err)
+				}
+				came := w.mmsc.MMSC.Totals().Requests
+				rush(6, 2)
+				until(t, "the storm is met", func() bool { return w.mmsc.MMSC.Totals().Requests > came })
+				if err := w.mmsc.MMSC.SetFault(""); err != nil {
+					t.Fatal(err)
+				}
+				until(t, "it is over", func() bool { return settled(t, w.client) == 0 })
+			}
 			if over := w.mmsc.MMSC.Exceeded(); len(over) > 0 {
 				t.Errorf("%d times over the agreed rate, first %+v", len(over), over[0])
 			}
@@ -73,6 +85,18 @@ func TestRateAtTheStrictClock(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A gateway that was told of twice the agreed rate is caught: the clock can see.
+func TestRateIsWatched(t *testing.T) {
+	t.Parallel()
+	w := found(t, simulator.Options{Rate: simulator.Rate{PerSecond: 20, Burst: 4, Count: simulator.ByRecipients}}, quick)
+	w.edit("per_second: 10000, burst: 1000", "per_second: 40, burst: 4")
+	w.serve(binary)
+	for i := range 60 {
+		w.submit(i)
+	}
+	until(t, "the rate is exceeded", func() bool { return len(w.mmsc.MMSC.Exceeded()) > 0 })
 }
 
 // settled counts the messages that are on their way and not in doubt.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -116,15 +117,27 @@ func (t *terminal) listening(l *listener) error {
 }
 
 // newLog logs for a person where stderr is a terminal, for a program otherwise,
-// from a level on that may be changed.
+// from a level on that may be changed. What libraries print goes there too.
 func newLog(t *terminal, word string) (*slog.Logger, *slog.LevelVar) {
 	level := &slog.LevelVar{}
 	setLevel(level, word)
 	o := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewJSONHandler(t.err, o)
 	if t.errLive {
-		return slog.New(slog.NewTextHandler(t.err, o)), level
+		h = slog.NewTextHandler(t.err, o)
 	}
-	return slog.New(slog.NewJSONHandler(t.err, o)), level
+	l := slog.New(h)
+	log.SetOutput(wordless{l})
+	return l, level
+}
+
+// wordless takes what libraries print by themselves and tells that they did, not
+// what: net/http prints what a carrier sends that belongs to no request.
+type wordless struct{ log *slog.Logger }
+
+func (w wordless) Write(p []byte) (int, error) {
+	w.log.Debug("a library had something to say that may be a peer's words; a carrier that writes after its answer is one cause", gateway.KeyCount, len(p))
+	return len(p), nil
 }
 
 // setLevel takes one of the configuration's words.

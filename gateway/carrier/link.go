@@ -96,6 +96,8 @@ type Link struct {
 	client  *mm7.Client
 	open    Opener
 	gate    gate
+
+	strangers strangers
 }
 
 // New makes a Link; it does not connect. An error names the carrier and the

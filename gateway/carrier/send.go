@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 
 	"mmsgw/gateway"
 	"mmsgw/mm7"
@@ -15,6 +16,9 @@ import (
 // Send dials the carrier once with what d says, for its deliveries, and tells
 // what came of it; soon after ctx is done at the latest. It is a relay's Link.
 func (l *Link) Send(ctx context.Context, d gateway.Dispatch) gateway.Result {
+	if d.Leave != nil {
+		ctx = mm7.WithLeave(ctx, d.Leave, d.Left)
+	}
 	if d.Attempt.Kind == gateway.Cancels {
 		return l.cancel(ctx, d)
 	}
@@ -61,10 +65,22 @@ func (l *Link) failed(ctx context.Context, d gateway.Dispatch, err error) gatewa
 		level, what = slog.LevelWarn, "a request could not be sent"
 	}
 	if result.Code != unreadable { // what cannot be read is the carrier's own words
+		if result.Code == noAnswer && !endsConnection(err) {
+			err = errNoHTTP
+		}
 		l.o.Log.Log(ctx, level, what, gateway.KeyCarrier, l.o.Name, gateway.KeyMessage, d.Attempt.MessageID.MessageName(),
 			gateway.KeyTransactionID, d.Attempt.ID.TransactionID(), gateway.KeyCode, result.Code, gateway.KeyError, err)
 	}
 	return result
+}
+
+// errNoHTTP stands for the errors of net/http that quote what the carrier wrote.
+var errNoHTTP = errors.New("what came is no HTTP, or the connection that was kept had ended")
+
+// endsConnection tells whether an error is of the connection, not of what came on it.
+func endsConnection(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // Measure counts the bytes of the HTTP body in which m would go, to as many

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"mmsgw/gateway"
 	"mmsgw/mm7"
@@ -99,8 +101,33 @@ func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "not from here", status)
 	}
-	l.o.Log.Warn("a report was refused: its sender is not who the carrier is configured to be",
-		gateway.KeyCarrier, name, gateway.KeyRemote, r.RemoteAddr)
+	if n, tell := l.strangers.count(l.o.Now()); tell {
+		l.o.Log.Warn("a report was refused: its sender is not who the carrier is configured to be",
+			gateway.KeyCarrier, name, gateway.KeyRemote, r.RemoteAddr, gateway.KeyCount, n)
+	}
+}
+
+// quiet is the least time between two lines of the log on strangers: whoever
+// knocks without end fills no disk.
+const quiet = time.Minute
+
+// strangers counts callers that were refused since the log told of them.
+type strangers struct {
+	mu    sync.Mutex
+	n     int
+	until time.Time // no line before
+}
+
+// count counts one more, and tells of how many the log is to tell now.
+func (s *strangers) count(now time.Time) (n int, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	if now.Before(s.until) {
+		return 0, false
+	}
+	n, s.n, s.until = s.n, 0, now.Add(quiet)
+	return n, true
 }
 
 // gate tells who may report as a carrier.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"mmsgw/gateway"
 	"mmsgw/gateway/carrier"
@@ -31,6 +32,8 @@ func TestGate(t *testing.T) {
 	o.ReportOpen, o.ReportLogin = false, &carrier.Login{Username: "north", Password: "s3cret:with colon"}
 	o.ReportFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	clock := o.Now()
+	o.Now = func() time.Time { return clock }
 	s := &sink{}
 	set, err := carrier.NewSet(s, link(t, o, nil))
 	if err != nil {
@@ -61,6 +64,7 @@ func TestGate(t *testing.T) {
 		{"POST", "/", "192.0.2.7:1234", "", "", 404, false},
 	} {
 		log.Reset()
+		clock = clock.Add(time.Minute)
 		var body io.Reader = unread{t}
 		if c.status == 200 {
 			body = bytes.NewReader(reporting(nil))
@@ -91,6 +95,31 @@ func TestGate(t *testing.T) {
 	}
 	if len(s.got) != 3 {
 		t.Errorf("%d reports were taken, want 3", len(s.got))
+	}
+}
+
+// TestStrangersDoNotFillTheLog: a line a minute at most, with how many there were.
+func TestStrangersDoNotFillTheLog(t *testing.T) {
+	var log bytes.Buffer
+	o := options("http://127.0.0.1:1")
+	o.ReportOpen, o.ReportLogin = false, &carrier.Login{Username: "north", Password: "s3cret"}
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	clock := o.Now()
+	o.Now = func() time.Time { return clock }
+	set, err := carrier.NewSet(&sink{}, link(t, o, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 120 {
+		w := httptest.NewRecorder()
+		set.ServeHTTP(w, httptest.NewRequest("POST", "/mm7/north", unread{t}))
+		if w.Code != 401 {
+			t.Fatalf("HTTP %d", w.Code)
+		}
+		clock = clock.Add(time.Second)
+	}
+	if got := strings.Count(log.String(), "\n"); got != 2 || !strings.Contains(log.String(), "count=1\n") || !strings.Contains(log.String(), "count=60\n") {
+		t.Errorf("120 in two minutes are told as\n%s", log.String())
 	}
 }
 

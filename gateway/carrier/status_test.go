@@ -416,7 +416,16 @@ func TestTLS(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		o := options(strict.URL)
 		o.Transport = mm7.NewTransport(mm7.TransportOptions{TLS: &tls.Config{RootCAs: strict.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, MaxVersion: version}})
-		if got := send(t, o); !same(got, stopped) {
+		// With TLS 1.3 the request is under way when the alert comes, and the reset that
+		// follows may throw the alert away: then nobody knows, which the next one mends.
+		got := send(t, o)
+		for range 20 {
+			if version != tls.VersionTLS13 || !same(got, with(doubt, "no-answer", "")) {
+				break
+			}
+			got = send(t, o)
+		}
+		if !same(got, stopped) {
 			t.Errorf("no certificate of ours, TLS %x: %+v", version, got)
 		}
 	}

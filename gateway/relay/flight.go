@@ -17,6 +17,7 @@ type flight struct {
 	d      gateway.Dispatch
 	at     time.Time // its slot
 	units  int       // of the pace
+	gone   time.Time // when it left, as the pace has it; not yet: zero
 	canary bool      // of the lane
 	probe  bool      // of a paused sender
 	s      gateway.Settlement
@@ -25,9 +26,11 @@ type flight struct {
 
 // run is the goroutine of one request.
 func (f *flight) run() {
-	f.wait()
+	ctx := f.lane.sends()
+	f.d.Leave, f.d.Left = f.leave, f.left
+	_ = f.depart(ctx) // what was cut off before it left is not sent, which Send says
 	began := f.lane.relay.opt.Now()
-	r := f.lane.carrier().Send(f.lane.sends(), f.d)
+	r := f.lane.carrier().Send(ctx, f.d)
 	now := f.lane.relay.opt.Now()
 	if told[r.Outcome] == "" {
 		r.Outcome = gateway.UnknownSent
@@ -39,17 +42,43 @@ func (f *flight) run() {
 	f.settle()
 }
 
-// wait is for the slot, and once more where requests were held up before it.
-func (f *flight) wait() {
-	wait := f.at.Sub(f.lane.relay.opt.Now())
+// depart waits for the slot, and for room where requests were held up before it.
+func (f *flight) depart(ctx context.Context) error {
+	if err := rest(ctx, f.at.Sub(f.lane.relay.opt.Now())); err != nil {
+		return err
+	}
+	return f.leave(ctx)
+}
+
+// leave waits until the rate has room for the request at this very moment. That it
+// left before, which it did not, is forgotten then.
+func (f *flight) leave(ctx context.Context) error {
 	for {
-		if wait > 0 {
-			slot := time.NewTimer(wait)
-			<-slot.C
+		wait := f.lane.leave(f)
+		if wait <= 0 {
+			return nil
 		}
-		if wait = f.lane.leave(f); wait <= 0 {
-			return
+		if err := rest(ctx, wait); err != nil {
+			return err
 		}
+	}
+}
+
+// left: what held the process up between the rate's word and the wire counts as well.
+func (f *flight) left() { f.lane.left(f) }
+
+// rest waits, unless ctx ends it.
+func rest(ctx context.Context, wait time.Duration) error {
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -49,10 +49,15 @@ type change struct {
 	sender gateway.Number // of free, only this sender's
 }
 
-// restore takes over what a row says of the lane.
-func (h *health) restore(s gateway.LaneStatus) {
-	if s.Reason == gateway.LaneStopped || s.Reason == gateway.BreakerOpen {
-		h.held, h.code, h.since, h.until = s.Reason, s.Code, s.Since, s.Until
+// restore takes over what a row says of the lane. A canary that is further away than
+// the longest wait for one is of a clock that was set since: it may leave.
+func (h *health) restore(s gateway.LaneStatus, p Policy, now time.Time) {
+	if s.Reason != gateway.LaneStopped && s.Reason != gateway.BreakerOpen {
+		return
+	}
+	h.held, h.code, h.since, h.until = s.Reason, s.Code, s.Since, s.Until
+	if h.until.After(now.Add(max(p.ProbeEvery, maxRest))) {
+		h.until = now
 	}
 }
 

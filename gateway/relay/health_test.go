@@ -61,3 +61,16 @@ func TestHealthProbesOneOfASender(t *testing.T) {
 		t.Error("another sender is held")
 	}
 }
+
+// TestHealthRestoredByAnotherClock: a canary that a row puts off for a day, since
+// the clock was set back, may leave.
+func TestHealthRestoredByAnotherClock(t *testing.T) {
+	p := policy()
+	for why, until := range map[gateway.Reason]time.Time{gateway.BreakerOpen: noon.Add(24 * time.Hour), gateway.LaneStopped: noon.Add(p.ProbeEvery)} {
+		var h health
+		h.restore(gateway.LaneStatus{Reason: why, Until: until}, p, noon)
+		if closed, at := h.closed(noon); h.held != why || closed != (why == gateway.LaneStopped) || closed && !at.Equal(until) {
+			t.Errorf("%s until %v: %s, closed %v until %v", why, until, h.held, closed, at)
+		}
+	}
+}

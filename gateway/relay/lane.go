@@ -140,11 +140,14 @@ func (l *lane) own(ctx context.Context) {
 	l.mu.Lock()
 	if !l.owned || lease.Epoch != l.lease.Epoch {
 		l.health = health{}
-		l.health.restore(lease.Status)
+		now := l.relay.opt.Now()
+		l.health.restore(lease.Status, l.policy, now)
 		if lease.Status.Reason == gateway.DailyCap {
-			l.spent = lease.Status.Until // what another run found; past it, the row is to say so
+			// What another run found, by its limit and its clock: the first Take says
+			// how it is by ours, and till then the row is to be cleared.
+			l.spent = now
 		}
-		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
+		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, now)
 		if lease.Epoch > 1 { // somebody had the lane before
 			l.pace.rest()
 		}
@@ -386,7 +389,26 @@ func (l *lane) launch(d gateway.Dispatch, canary bool, now time.Time) *flight {
 func (l *lane) leave(f *flight) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pace.leave(f.units, l.relay.opt.Now())
+	now := l.relay.opt.Now()
+	if !f.gone.IsZero() {
+		l.pace.back(f.units, f.gone)
+		f.gone = time.Time{}
+	}
+	wait := l.pace.leave(f.units, now)
+	if wait <= 0 {
+		f.gone = now
+	}
+	return wait
+}
+
+// left notes when a flight that was to leave did.
+func (l *lane) left(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.relay.opt.Now(); !f.gone.IsZero() {
+		l.pace.later(f.units, f.gone, now)
+		f.gone = now
+	}
 }
 
 // board gives a seat if what sits there could leave at once and overtakes

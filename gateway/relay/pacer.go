@@ -2,6 +2,7 @@ package relay
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -97,6 +98,24 @@ func (p *pacer) leave(units int, now time.Time) (wait time.Duration) {
 		p.left = append(p.left, departure{now, units})
 	}
 	return wait
+}
+
+// back takes back a departure that was noted and did not take place.
+func (p *pacer) back(units int, at time.Time) {
+	for i, d := range slices.Backward(p.left) { // it was a moment ago
+		if d.units == units && d.at.Equal(at) {
+			p.left = slices.Delete(p.left, i, i+1)
+			return
+		}
+	}
+}
+
+// later dates a departure that was noted when it really took place.
+func (p *pacer) later(units int, at, now time.Time) {
+	if p.interval > 0 {
+		p.back(units, at)
+		p.left = append(p.left, departure{now, units})
+	}
 }
 
 // room counts the units free between now and until.

@@ -62,11 +62,11 @@ func (c *reporting) apply(b *batch) error {
 }
 
 // match finds the attempt and the delivery a report speaks of: by carrier,
-// MessageID and recipient; where an attempt got no MessageID, by our
-// TransactionID echoed; else by recipient, sender and time where exactly one
+// MessageID and recipient, for carriers have given an id twice; where an attempt got no
+// MessageID, by our TransactionID echoed; else by recipient, sender and time where exactly one
 // attempt fits.
 func (b *batch) match(r *gateway.Report) (*gateway.Attempt, *gateway.Delivery, error) {
-	for _, find := range []func(*gateway.Report) ([]*gateway.Attempt, error){b.byKey, b.byTransaction, b.byParties} {
+	for _, find := range []func(*gateway.Report) ([]*gateway.Attempt, error){b.byNewKey, b.byKey, b.byTransaction, b.byParties} {
 		attempts, err := find(r)
 		if err != nil {
 			return nil, nil, err
@@ -92,20 +92,33 @@ func swapped(r *gateway.Report, d *gateway.Delivery) bool {
 	return r.Sender == d.Recipient && r.Recipient != ""
 }
 
-func (b *batch) byKey(r *gateway.Report) ([]*gateway.Attempt, error) {
+// byNewKey finds the newest attempts without asking the database.
+func (b *batch) byNewKey(r *gateway.Report) (found []*gateway.Attempt, err error) {
 	if r.CarrierKey == "" {
 		return nil, nil
 	}
 	for _, id := range b.closed { // settled in this very batch
 		if a := b.attempts[id]; a.Lane == r.Lane && a.CarrierKey == r.CarrierKey {
-			return []*gateway.Attempt{a}, nil
+			found = append(found, a)
 		}
 	}
 	if id, ok := b.s.hot.byKey(r.Lane, r.CarrierKey); ok {
-		a, err := b.attempt(id)
-		return []*gateway.Attempt{a}, err
+		var a *gateway.Attempt
+		if a, err = b.attempt(id); a != nil {
+			found = append(found, a)
+		}
 	}
-	return b.attemptsWhere("lane = $1 AND carrier_key = $2", r.Lane, r.CarrierKey)
+	return found, err
+}
+
+// byKey finds those of the database that the report may speak of, the newest first.
+func (b *batch) byKey(r *gateway.Report) ([]*gateway.Attempt, error) {
+	if r.CarrierKey == "" {
+		return nil, nil
+	}
+	return b.attemptsWhere(`lane = $1 AND carrier_key = $2
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = attempts.message_id AND d.recipient IN ($3, $4))
+		ORDER BY opened_at DESC LIMIT 8`, r.Lane, r.CarrierKey, r.Recipient.E164(), r.Sender.E164())
 }
 
 func (b *batch) byTransaction(r *gateway.Report) ([]*gateway.Attempt, error) {
