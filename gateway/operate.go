@@ -137,7 +137,7 @@ func (r *Rules) cancel(a *Action, d *Delivery, now time.Time) bool {
 	switch {
 	case waiting(d) && !d.Doubt:
 		d.Move(Next{State: Canceled, Reason: CanceledByCaller, Claim: a.By}, now)
-	case d.Doubt && (d.State == Queued || d.State == Uncertain && d.Reason == BackingOff):
+	case d.Doubt && (d.State == Queued || d.State == Uncertain || d.State == Held && d.GoesOn()):
 		d.Move(Next{State: Held, Reason: AmbiguousOutcome, Claim: a.By, Due: d.ValidUntil}, now)
 	case d.State == Sent && !d.Final() && d.Recall == RecallNone && slices.Contains(r.Recalling, d.Lane):
 		d.Recall, d.UpdatedAt = RecallWanted, now
