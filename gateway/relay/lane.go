@@ -17,6 +17,9 @@ const (
 	ahead = 25 * time.Millisecond
 	// maxTake bounds what one Take brings into memory, in recipients.
 	maxTake = 256
+	// aMoment is how long an account's standing holds that was asked when a
+	// message was accepted.
+	aMoment = time.Minute
 	// unsettled is how many results beyond the window may wait for the store.
 	unsettled = 64
 )
@@ -215,7 +218,7 @@ func (l *lane) order(r reserved, now time.Time) gateway.Order {
 		Day: l.policy.day(now),
 		Judge: func(d *gateway.Delivery, m *gateway.Message, now time.Time) *gateway.Next {
 			// What was accepted a moment ago was asked then; what waited is asked again.
-			if d.UpdatedAt.After(m.CreatedAt) && !standing(m.Account, m.From, m.Channel) {
+			if (d.UpdatedAt.After(m.CreatedAt) || now.Sub(d.UpdatedAt) > aMoment) && !standing(m.Account, m.From, m.Channel) {
 				next := d.Stand(now)
 				return &next
 			}
