@@ -170,6 +170,24 @@ func (r *Relay) tellLost(lane string) {
 	}
 }
 
+// adopt concludes what was under way in a lane that nobody has any more: it is in
+// doubt as any other that was cut off. A dead node's lease has to run out first.
+func (r *Relay) adopt(ctx context.Context, name string) {
+	again := time.NewTicker(r.opt.Renew)
+	defer again.Stop()
+	for l := newLane(r, Lane{Name: name}); r.lane(name) == nil; {
+		l.own(ctx)
+		if l.mine(r.opt.Now()) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
 // start runs a lane's loop. r.mu is held.
 func (r *Relay) start(l *lane) {
 	ctx, stop := context.WithCancel(r.running)
@@ -270,6 +288,7 @@ func (r *Relay) Run(ctx context.Context) {
 	for _, name := range r.opt.Lost {
 		r.tellLost(name)
 		r.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true})
+		r.loops.Go(func() { r.adopt(ctx, name) })
 	}
 	<-ctx.Done()
 	r.loops.Wait()

@@ -299,20 +299,32 @@ func (s *Store) Backlog(ctx context.Context) ([]gateway.Backlog, error) {
 	return all, err
 }
 
-// ReadyLanes are the lanes in which something waits for its turn. It looks at one
-// row of each.
+// ReadyLanes are the lanes in which something waits for its turn or is under way.
+// It looks at one row of each.
 func (s *Store) ReadyLanes(ctx context.Context) (lanes []string, err error) {
-	last, more := "", true
-	for more && err == nil {
-		more = false
-		err = s.read(ctx, "SELECT lane FROM deliveries WHERE ready = 1 AND lane > $1 ORDER BY lane LIMIT 1", func(rows *sql.Rows) error {
-			more = true
-			err := rows.Scan(&last)
-			lanes = append(lanes, last)
-			return err
-		}, last)
+	for last := ""; ; last = lanes[len(lanes)-1] {
+		var next string
+		for _, query := range []string{
+			"SELECT MIN(lane) FROM deliveries WHERE ready = 1 AND lane > $1",
+			"SELECT MIN(lane) FROM attempts WHERE closed_at IS NULL AND lane > $1",
+		} {
+			err := s.read(ctx, query, func(rows *sql.Rows) error {
+				var lane sql.NullString
+				err := rows.Scan(&lane)
+				if lane.Valid && (next == "" || lane.String < next) {
+					next = lane.String
+				}
+				return err
+			}, last)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if next == "" {
+			return lanes, nil
+		}
+		lanes = append(lanes, next)
 	}
-	return lanes, err
 }
 
 // left is how much of the day's limit is left.
