@@ -310,6 +310,15 @@ func (l *lane) goes() bool {
 	return l.health.held == "" && !l.paused && l.spent.IsZero()
 }
 
+// tries tells whether the lane stands and wants a message to find out whether it
+// goes again: nothing waits in it that could.
+func (l *lane) tries(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &l.health
+	return h.held != "" && !h.canary && !now.Before(h.until) && !l.hinted && !l.paused && l.spent.IsZero()
+}
+
 // status is the lane's row.
 func (l *lane) status() gateway.LaneStatus {
 	s := l.health.status(l.name)
@@ -438,7 +447,9 @@ func (l *lane) landed(f *flight, r gateway.Result, now time.Time) change {
 	defer l.mu.Unlock()
 	l.taken--
 	l.settling++
+	until := l.health.until
 	did := l.health.hear(arrival, l.policy, now, chance)
+	did.longer = f.canary && l.health.held != "" && !l.health.until.Equal(until)
 	l.stir()
 	return did
 }

@@ -212,10 +212,11 @@ func (r *Relay) Board(lane string, from gateway.Number, n int) (gateway.Seat, bo
 	return l.board(from, n, r.opt.Now())
 }
 
-// Goes tells whether a lane sends, as far as this node knows.
+// Goes tells whether a lane sends, as far as this node knows, or wants one message
+// to try whether it does: where others take all there is, it would stand for ever.
 func (r *Relay) Goes(lane string) bool {
 	l := r.lane(lane)
-	return l != nil && l.goes()
+	return l != nil && (l.goes() || l.tries(r.opt.Now()))
 }
 
 // InFlight is how many requests of a lane this node has under way.

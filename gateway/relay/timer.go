@@ -84,7 +84,7 @@ func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
 	switch {
 	case l != nil:
 		next := l.agreed().OnDue(d, now)
-		if next.Ready && d.Spare != "" && !l.goes() {
+		if next.Ready && d.Spare != "" && !r.Goes(d.Lane) {
 			return r.beside(d, next, true)
 		}
 		return next
