@@ -70,6 +70,13 @@ func (c *acceptance) apply(b *batch) error {
 		return err
 	}
 	for i := range c.deliveries {
+		to, err := b.detour(&c.deliveries[i])
+		if err != nil {
+			return err
+		}
+		if to != nil { // its carrier has come to stand since the check
+			c.deliveries[i].Move(*to, b.now)
+		}
 		d := c.deliveries[i]
 		if err := b.write(&d, false); err != nil {
 			return err

@@ -255,6 +255,42 @@ func (b *batch) beside(d *gateway.Delivery) (*gateway.Next, error) {
 	return nil, nil
 }
 
+// detour is a delivery's turn at another of its carriers where its own stands as
+// the delivery comes to wait; nil where it stays. One that could show whether the
+// lane goes again stays, if nothing else there can.
+func (b *batch) detour(d *gateway.Delivery) (*gateway.Next, error) {
+	if !d.Ready || d.Spare == "" || d.Doubt {
+		return nil, nil
+	}
+	l, err := b.lane(d.Lane)
+	if err != nil {
+		return nil, err
+	}
+	why, until := l.Holds()
+	if due := !until.IsZero() && !until.After(b.now); why == "" || due && why == gateway.DailyCap {
+		return nil, nil
+	} else if due && !b.wake[d.Lane] {
+		if idle, err := b.idle(d.Lane); idle || err != nil {
+			return nil, err
+		}
+	}
+	return b.beside(d)
+}
+
+// idle tells whether nothing is ready in a lane, and nothing under way.
+func (b *batch) idle(lane string) (idle bool, err error) {
+	idle = true
+	for _, query := range []string{
+		"SELECT 1 FROM deliveries WHERE ready = 1 AND lane = $1 LIMIT 1",
+		"SELECT 1 FROM attempts WHERE closed_at IS NULL AND lane = $1 LIMIT 1",
+	} {
+		if err := b.query(query, func(*sql.Rows) error { idle = false; return nil }, lane); err != nil {
+			return false, err
+		}
+	}
+	return idle, nil
+}
+
 // each moves up to freed deliveries of a query, and tells whether there may be more.
 func (b *batch) each(query string, args []any, where func(*gateway.Delivery) *gateway.Next) (more bool, err error) {
 	var found []gateway.Delivery
