@@ -66,6 +66,13 @@ func (b *batch) link(report, message gateway.ID, to gateway.Number, who string) 
 	b.parkedDiff--
 	r.wake, r.linked, r.Linked = time.Time{}, rowKey{d.MessageID, d.N}, who
 	b.reports = append(b.reports, r)
+	a, err := b.attempt(d.Attempt)
+	if err != nil {
+		return err
+	}
+	if a != nil && a.Lane == r.Lane && a.CarrierKey == "" { // it learns its MessageID: what is reported next is matched by it
+		return b.hear(a, d, &r.Report)
+	}
 	wasFinal := d.Final()
 	events := d.Hear(&r.Report, b.now)
 	if events == nil {
