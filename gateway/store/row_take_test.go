@@ -124,3 +124,21 @@ func (w *world) recall(id gateway.ID) {
 		w.t.Fatalf("recalled %d: %v", n, err)
 	}
 }
+
+// TestRowCompanyOfOneValidity: recipients whose rounds end at different times do
+// not share a request, which tells the carrier one time.
+func TestRowCompanyOfOneValidity(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		m := w.message(alice, bob, "+12025550112")
+		m.Deliveries[1].ValidUntil = m.ValidUntil.Add(time.Hour)
+		w.accept(m)
+		got := take(t, w.Store, gateway.Order{Lease: w.own(), N: 5, Recipients: 50, Group: 10})
+		for _, d := range got {
+			for i := range d.Deliveries {
+				if !d.Deliveries[i].ValidUntil.Equal(d.Deliveries[0].ValidUntil) {
+					t.Errorf("%v share a request", d.Attempt.Covers)
+				}
+			}
+		}
+	})
+}

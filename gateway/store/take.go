@@ -306,7 +306,7 @@ func (c *taking) open(b *batch, d *gateway.Delivery, m *gateway.Message) error {
 	}
 	if a == nil && !d.Doubt && !d.Alone && c.joins() {
 		last := &c.out.Dispatches[len(c.out.Dispatches)-1]
-		if first := &last.Deliveries[0]; first.MessageID == d.MessageID && !first.Doubt && !first.Alone && first.Round == d.Round {
+		if first := &last.Deliveries[0]; first.MessageID == d.MessageID && !first.Doubt && !first.Alone && first.Round == d.Round && first.ValidUntil.Equal(d.ValidUntil) {
 			last.Attempt.Covers = append(last.Attempt.Covers, d.N)
 			return c.depart(b, last, d)
 		}
