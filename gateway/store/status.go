@@ -119,9 +119,10 @@ func (s *Store) Lanes(ctx context.Context) ([]gateway.LaneStatus, error) {
 func (s *Store) Pause(_ context.Context, lane string, pause bool, who string) (news bool, err error) {
 	err = s.run(func(b *batch) error {
 		l, err := b.lane(lane)
-		if news = err == nil && l.Paused != pause; !news {
+		if err != nil || l.Paused == pause {
 			return err
 		}
+		news = true // and stays so, if this is committed, its answer lost, and applied again
 		l.Paused, l.PausedAt, l.PausedBy = pause, b.now, who
 		if !pause {
 			l.PausedAt, l.PausedBy = time.Time{}, ""
