@@ -223,3 +223,38 @@ func once(w *world, kind string, want int) {
 		w.t.Errorf("%s is told %d times, want %d (%v)", kind, len(page.Events), want, err)
 	}
 }
+
+// TestRowLostSeat: an accept whose answer was lost for so long that another node took
+// the lane does not send: the other one has settled what it found under way.
+func TestRowLostSeat(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		lease := w.own()
+		m := w.message(alice)
+		a := gateway.Attempt{ID: gateway.NewID(), Kind: gateway.Submits, MessageID: m.ID, Covers: []int{0}, Lane: "north", Owner: "node-1", Epoch: lease.Epoch, Dials: 1, OpenedAt: w.now}
+		c := &acceptance{result: result{make(chan error, 2)}, a: gateway.Accept{Message: m, Attempts: []gateway.Attempt{a}}}
+		apply := func() {
+			over := make(chan error, 1)
+			w.in.hand(noted{c, over}, true)
+			if err := <-over; err != nil {
+				t.Fatal(err)
+			}
+			w.hot.forget()
+		}
+		apply()
+		apply()
+		if !c.out.Boarded {
+			t.Error("applied again it does not know that it boarded")
+		}
+		w.now = w.now.Add(w.opt.LeaseTTL + time.Second)
+		_, orphans, err := w.Own(t.Context(), "north", "node-2")
+		if err != nil || len(orphans) != 1 {
+			t.Fatalf("%d orphans, %v", len(orphans), err)
+		}
+		w.settle(orphans[0], gateway.Result{Outcome: gateway.UnknownSent, Code: "owner_gone"},
+			gateway.Next{State: gateway.Uncertain, Reason: gateway.AwaitingReport, Due: w.now.Add(time.Hour), Doubt: true})
+		apply()
+		if c.out.Boarded {
+			t.Error("it would be dialled though it is settled")
+		}
+	})
+}
