@@ -227,7 +227,7 @@ func (l *lane) order(r reserved, now time.Time) gateway.Order {
 			}
 			next := judge(d, m, now)
 			if next != nil {
-				*next = l.relay.beside(d, *next, true)
+				*next = l.relay.beside(d, m.From, *next, true)
 			}
 			return next
 		},
@@ -317,6 +317,13 @@ func (l *lane) tries(now time.Time) bool {
 	defer l.mu.Unlock()
 	h := &l.health
 	return h.held != "" && !h.canary && !now.Before(h.until) && !l.hinted && !l.paused && l.spent.IsZero()
+}
+
+// takes tells whether the carrier takes a sender, as far as is known.
+func (l *lane) takes(from gateway.Number) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.health.refusesSender(from)
 }
 
 // status is the lane's row.
@@ -457,7 +464,7 @@ func (l *lane) landed(f *flight, r gateway.Result, now time.Time) change {
 // elsewhere is what follows from a result where the delivery has other carriers:
 // what one of them refuses of us, or can't be reached for, goes to the next. What
 // may have been taken stays, and so does what any carrier would refuse.
-func (l *lane) elsewhere(d *gateway.Delivery, r gateway.Result, next gateway.Next) gateway.Next {
+func (l *lane) elsewhere(d *gateway.Delivery, from gateway.Number, r gateway.Result, next gateway.Next) gateway.Next {
 	if d.Spare == "" || next.Doubt {
 		return next
 	}
@@ -470,7 +477,7 @@ func (l *lane) elsewhere(d *gateway.Delivery, r gateway.Result, next gateway.Nex
 	default:
 		return next
 	}
-	to := l.relay.beside(d, next, comeBack)
+	to := l.relay.beside(d, from, next, comeBack)
 	to.Counts = r.Counts
 	return to
 }

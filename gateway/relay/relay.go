@@ -230,15 +230,18 @@ func (r *Relay) InFlight(lane string) int {
 	return len(l.open)
 }
 
-// beside is a delivery's turn at the first of its other carriers that goes, or
-// next where none does or it may have been taken already. The carrier it leaves
+// beside is a delivery's turn at the first of its other carriers that goes and
+// takes its sender, from, or next where none does or it may have been taken already. The carrier it leaves
 // becomes the last to fall back on where it may come back.
-func (r *Relay) beside(d *gateway.Delivery, next gateway.Next, comeBack bool) gateway.Next {
+func (r *Relay) beside(d *gateway.Delivery, from gateway.Number, next gateway.Next, comeBack bool) gateway.Next {
 	if d.Doubt || next.Doubt {
 		return next
 	}
 	names := d.Spare.All()
-	i := slices.IndexFunc(names, r.Goes)
+	i := slices.IndexFunc(names, func(name string) bool {
+		l := r.lane(name)
+		return l != nil && l.takes(from) && r.Goes(name)
+	})
 	if i < 0 {
 		return next
 	}
