@@ -94,7 +94,7 @@ func (e *exam) over(carrier string, measured map[string]int64) (int64, bool) {
 		return 0, false
 	}
 	limit := e.g.Carriers.Cap(carrier)
-	if limit == 0 || e.farBelow(limit) {
+	if limit == 0 || farBelow(limit, e.v.Bytes, len(e.s.Text)+len(e.s.Subject)) {
 		return 0, false
 	}
 	size, ok := measured[carrier]
@@ -108,8 +108,8 @@ func (e *exam) over(carrier string, measured map[string]int64) (int64, bool) {
 // farBelow spares messages that fit whatever their encoding the exact count:
 // base64 with its line ends makes 1.37 of the bytes, text at most six of one
 // when escaped, and no request's own words come near the rest.
-func (e *exam) farBelow(limit int64) bool {
-	return e.v.Bytes*3/2+int64(6*(len(e.s.Text)+len(e.s.Subject)))+32<<10 < limit
+func farBelow(limit, media int64, text int) bool {
+	return media*3/2+int64(6*text)+32<<10 < limit
 }
 
 // largest names the part that weighs most, as a JSON Pointer.

@@ -76,11 +76,12 @@ type Judged struct {
 // change. For one message that it fits nothing of, the error says so.
 func (g *Gateway) Act(ctx context.Context, a Action) (int, error) {
 	rules := g.Rules.Load()
+	fits := func(m *Message) func(string) bool { return func(carrier string) bool { return g.fits(carrier, m) } }
 	n, err := g.Messages.Act(ctx, Judged{Action: a, Judge: func(d *Delivery, m *Message, optedOut bool, now time.Time) (Event, bool) {
 		if len(a.To) > 0 && !slices.Contains(a.To, d.Recipient) {
 			return Event{}, false
 		}
-		if !rules.apply(&a, d, m, optedOut, now) {
+		if !rules.apply(&a, d, m, optedOut, fits(m), now) {
 			return Event{}, false
 		}
 		data := EventData{By: a.Who}
@@ -96,13 +97,22 @@ func (g *Gateway) Act(ctx context.Context, a Action) (int, error) {
 	return n, err
 }
 
+// fits tells whether a carrier takes a message of this size.
+func (g *Gateway) fits(carrier string, m *Message) bool {
+	limit := g.Carriers.Cap(carrier)
+	if m.Channel != MMS || limit == 0 || farBelow(limit, m.MediaBytes(), len(m.Text)+len(m.Subject)) {
+		return true
+	}
+	return g.Carriers.Measure(carrier, m) <= limit
+}
+
 // apply does what the verb says to one delivery; false where it does not fit.
-func (r *Rules) apply(a *Action, d *Delivery, m *Message, optedOut bool, now time.Time) bool {
+func (r *Rules) apply(a *Action, d *Delivery, m *Message, optedOut bool, fits func(carrier string) bool, now time.Time) bool {
 	switch a.Verb {
 	case ToCancel:
 		return r.cancel(a, d, now)
 	case ToRetry:
-		return r.retry(a, d, m, optedOut, now)
+		return r.retry(a, d, m, optedOut, fits, now)
 	case ToHold:
 		if !waiting(d) || d.Reason == OperatorHold {
 			return false
@@ -137,7 +147,7 @@ func (r *Rules) cancel(a *Action, d *Delivery, now time.Time) bool {
 	switch {
 	case waiting(d) && !d.Doubt:
 		d.Move(Next{State: Canceled, Reason: CanceledByCaller, Claim: a.By}, now)
-	case d.Doubt && (d.State == Queued || d.State == Uncertain && d.Reason == BackingOff):
+	case d.Doubt && (d.State == Queued || d.State == Uncertain || d.State == Held && d.GoesOn()):
 		d.Move(Next{State: Held, Reason: AmbiguousOutcome, Claim: a.By, Due: d.ValidUntil}, now)
 	case d.State == Sent && !d.Final() && d.Recall == RecallNone && slices.Contains(r.Recalling, d.Lane):
 		d.Recall, d.UpdatedAt = RecallWanted, now
@@ -147,15 +157,21 @@ func (r *Rules) cancel(a *Action, d *Delivery, now time.Time) bool {
 	return true
 }
 
-// retry begins a new round, by the routes as they are now.
-func (r *Rules) retry(a *Action, d *Delivery, m *Message, optedOut bool, now time.Time) bool {
+// retry begins a new round, by the routes as they are now. A carrier that the
+// message is too large for is none, but where there is no other.
+func (r *Rules) retry(a *Action, d *Delivery, m *Message, optedOut bool, takes func(carrier string) bool, now time.Time) bool {
 	fits := d.State == Failed || d.State == Expired && d.Reason == ExpiredBeforeSend || d.State == Uncertain ||
 		d.State == Held && (d.Reason == OperatorHold || d.Reason == AmbiguousOutcome)
 	if !fits || optedOut || !r.Standing(m.Account, m.From, m.Channel) {
 		return false
 	}
 	if !d.Doubt { // what may have been taken is the same carrier's to take again
-		if to := r.Carriers(m, d); len(to) > 0 {
+		all := r.Carriers(m, d)
+		to := slices.DeleteFunc(slices.Clone(all), func(c string) bool { return !takes(c) })
+		if len(to) == 0 && len(all) > 0 {
+			to = all[:1]
+		}
+		if len(to) > 0 {
 			d.Lane, d.Spare = to[0], ListOf(to[1:])
 		}
 	}

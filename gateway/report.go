@@ -73,13 +73,29 @@ func (r *Report) Next() (n Next, ok bool) {
 // Hear applies a report to the delivery it speaks of and tells what it
 // changed. A fact that changes nothing is told as delivery.reported; an exact
 // repeat adds nothing.
-func (d *Delivery) Hear(r *Report, now time.Time) []Event {
-	if !d.note(r) {
+func (d *Delivery) Hear(r *Report, now time.Time) []Event { return d.hear(r, false, now) }
+
+// HearOf is Hear for a report on an attempt.
+func (d *Delivery) HearOf(a *Attempt, r *Report, now time.Time) []Event {
+	return d.hear(r, d.left(a), now)
+}
+
+// left tells that the delivery has gone on since an attempt, with another one or
+// to another carrier: that the first came to nothing says nothing of what is under
+// way or still to come.
+func (d *Delivery) left(a *Attempt) bool {
+	return a.Kind == Submits && a.ID != d.Attempt || a.Lane != d.Lane && d.State.Rank() < Sent.Rank()
+}
+
+// hear: of what was left behind only that it arrived is evidence.
+func (d *Delivery) hear(r *Report, left bool, now time.Time) []Event {
+	if !d.note(r, left) {
 		return nil
 	}
 	var events []Event
 	data := EventData{CarrierStatus: r.Raw, CarrierID: r.CarrierKey}
 	next, moves := r.Next()
+	moves = moves && (next.State == Delivered || !left)
 	next.Counts = d.answerLost()
 	switch {
 	case moves && d.Learn(next, now):
@@ -102,11 +118,15 @@ func (d *Delivery) Hear(r *Report, now time.Time) []Event {
 // says more different things of one message than fit is told so no more.
 const maxHeard = 1024
 
-// note remembers a report; false where it was heard before.
-func (d *Delivery) note(r *Report) bool {
+// note remembers a report; false where it was heard before. That of another
+// attempt, left behind, is not the same.
+func (d *Delivery) note(r *Report, left bool) bool {
 	word := string(r.Status)
 	if !strings.EqualFold(word, r.Raw) {
 		word += "/" + strings.ReplaceAll(r.Raw, ",", ";")
+	}
+	if left {
+		word = "left:" + word
 	}
 	if slices.Contains(strings.Split(d.Heard, ","), word) || len(d.Heard)+len(word) > maxHeard {
 		return false

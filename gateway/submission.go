@@ -92,7 +92,8 @@ type (
 	Lanes interface {
 		// Board takes a seat for one request from a sender to at most n recipients.
 		Board(lane string, from Number, n int) (Seat, bool)
-		// Goes tells whether a lane sends, as far as this node knows.
+		// Goes tells whether a lane sends, as far as this node knows, or is to be
+		// tried with one message.
 		Goes(lane string) bool
 	}
 	// Messages is the durable truth.

@@ -96,11 +96,19 @@ func (f *flight) conclude(r gateway.Result, now time.Time) {
 			if slices.Contains(r.LeftOut, d.N) {
 				of.Outcome, of.Reason, of.CarrierKey, of.CarrierID = gateway.Rejected, gateway.RefusedAddress, "", ""
 			}
-			next = f.lane.elsewhere(d, of, policy.Decide(d, of, now, f.lane.relay.opt.Rand()))
+			next = f.lane.elsewhere(d, f.from(), of, policy.Decide(d, of, now, f.lane.relay.opt.Rand()))
 		}
 		f.s.Next[i] = gateway.NextOf{N: d.N, Next: next}
 		f.log(d, of, next)
 	}
+}
+
+// from is who sends; empty where only the attempt is known.
+func (f *flight) from() gateway.Number {
+	if f.d.Message == nil {
+		return ""
+	}
+	return f.d.Message.From
 }
 
 // Observation is one dial as it is counted.

@@ -47,6 +47,7 @@ type change struct {
 	event  string         // that tells of it; empty: nothing changed for the lane
 	free   gateway.Reason // what is held for it takes its turn
 	sender gateway.Number // of free, only this sender's
+	longer bool           // it still stands, and the next canary has another time
 }
 
 // restore takes over what a row says of the lane. A canary that is further away than

@@ -17,6 +17,9 @@ const (
 	ahead = 25 * time.Millisecond
 	// maxTake bounds what one Take brings into memory, in recipients.
 	maxTake = 256
+	// aMoment is how long an account's standing holds that was asked when a
+	// message was accepted.
+	aMoment = time.Minute
 	// unsettled is how many results beyond the window may wait for the store.
 	unsettled = 64
 )
@@ -222,7 +225,7 @@ func (l *lane) order(r reserved, now time.Time) gateway.Order {
 		Day: l.policy.day(now),
 		Judge: func(d *gateway.Delivery, m *gateway.Message, now time.Time) *gateway.Next {
 			// What was accepted a moment ago was asked then; what waited is asked again.
-			if d.UpdatedAt.After(m.CreatedAt) && !standing(m.Account, m.From, m.Channel) {
+			if (d.UpdatedAt.After(m.CreatedAt) || now.Sub(d.UpdatedAt) > aMoment) && !standing(m.Account, m.From, m.Channel) {
 				next := d.Stand(now)
 				return &next
 			}
@@ -231,7 +234,7 @@ func (l *lane) order(r reserved, now time.Time) gateway.Order {
 			}
 			next := judge(d, m, now)
 			if next != nil {
-				*next = l.relay.beside(d, *next, true)
+				*next = l.relay.beside(d, m.From, *next, true)
 			}
 			return next
 		},
@@ -312,6 +315,22 @@ func (l *lane) goes() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.health.held == "" && !l.paused && l.spent.IsZero()
+}
+
+// tries tells whether the lane stands and wants a message to find out whether it
+// goes again: nothing waits in it that could.
+func (l *lane) tries(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &l.health
+	return h.held != "" && !h.canary && !now.Before(h.until) && !l.hinted && !l.paused && l.spent.IsZero()
+}
+
+// takes tells whether the carrier takes a sender, as far as is known.
+func (l *lane) takes(from gateway.Number) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.health.refusesSender(from)
 }
 
 // status is the lane's row.
@@ -461,7 +480,9 @@ func (l *lane) landed(f *flight, r gateway.Result, now time.Time) change {
 	defer l.mu.Unlock()
 	l.taken--
 	l.settling++
+	until := l.health.until
 	did := l.health.hear(arrival, l.policy, now, chance)
+	did.longer = f.canary && l.health.held != "" && !l.health.until.Equal(until)
 	l.stir()
 	return did
 }
@@ -469,7 +490,7 @@ func (l *lane) landed(f *flight, r gateway.Result, now time.Time) change {
 // elsewhere is what follows from a result where the delivery has other carriers:
 // what one of them refuses of us, or can't be reached for, goes to the next. What
 // may have been taken stays, and so does what any carrier would refuse.
-func (l *lane) elsewhere(d *gateway.Delivery, r gateway.Result, next gateway.Next) gateway.Next {
+func (l *lane) elsewhere(d *gateway.Delivery, from gateway.Number, r gateway.Result, next gateway.Next) gateway.Next {
 	if d.Spare == "" || next.Doubt {
 		return next
 	}
@@ -482,7 +503,7 @@ func (l *lane) elsewhere(d *gateway.Delivery, r gateway.Result, next gateway.Nex
 	default:
 		return next
 	}
-	to := l.relay.beside(d, next, comeBack)
+	to := l.relay.beside(d, from, next, comeBack)
 	to.Counts = r.Counts
 	return to
 }

@@ -170,6 +170,24 @@ func (r *Relay) tellLost(lane string) {
 	}
 }
 
+// adopt concludes what was under way in a lane that nobody has any more: it is in
+// doubt as any other that was cut off. A dead node's lease has to run out first.
+func (r *Relay) adopt(ctx context.Context, name string) {
+	again := time.NewTicker(r.opt.Renew)
+	defer again.Stop()
+	for l := newLane(r, Lane{Name: name}); r.lane(name) == nil; {
+		l.own(ctx)
+		if l.mine(r.opt.Now()) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
 // start runs a lane's loop. r.mu is held.
 func (r *Relay) start(l *lane) {
 	ctx, stop := context.WithCancel(r.running)
@@ -194,10 +212,11 @@ func (r *Relay) Board(lane string, from gateway.Number, n int) (gateway.Seat, bo
 	return l.board(from, n, r.opt.Now())
 }
 
-// Goes tells whether a lane sends, as far as this node knows.
+// Goes tells whether a lane sends, as far as this node knows, or wants one message
+// to try whether it does: where others take all there is, it would stand for ever.
 func (r *Relay) Goes(lane string) bool {
 	l := r.lane(lane)
-	return l != nil && l.goes()
+	return l != nil && (l.goes() || l.tries(r.opt.Now()))
 }
 
 // InFlight is how many requests of a lane this node has under way.
@@ -211,15 +230,18 @@ func (r *Relay) InFlight(lane string) int {
 	return len(l.open)
 }
 
-// beside is a delivery's turn at the first of its other carriers that goes, or
-// next where none does or it may have been taken already. The carrier it leaves
+// beside is a delivery's turn at the first of its other carriers that goes and
+// takes its sender, from, or next where none does or it may have been taken already. The carrier it leaves
 // becomes the last to fall back on where it may come back.
-func (r *Relay) beside(d *gateway.Delivery, next gateway.Next, comeBack bool) gateway.Next {
+func (r *Relay) beside(d *gateway.Delivery, from gateway.Number, next gateway.Next, comeBack bool) gateway.Next {
 	if d.Doubt || next.Doubt {
 		return next
 	}
 	names := d.Spare.All()
-	i := slices.IndexFunc(names, r.Goes)
+	i := slices.IndexFunc(names, func(name string) bool {
+		l := r.lane(name)
+		return l != nil && l.takes(from) && r.Goes(name)
+	})
 	if i < 0 {
 		return next
 	}
@@ -270,6 +292,7 @@ func (r *Relay) Run(ctx context.Context) {
 	for _, name := range r.opt.Lost {
 		r.tellLost(name)
 		r.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true})
+		r.loops.Go(func() { r.adopt(ctx, name) })
 	}
 	<-ctx.Done()
 	r.loops.Wait()

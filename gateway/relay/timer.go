@@ -84,8 +84,8 @@ func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
 	switch {
 	case l != nil:
 		next := l.agreed().OnDue(d, now)
-		if next.Ready && d.Spare != "" && !l.goes() {
-			return r.beside(d, next, true)
+		if next.Ready && d.Spare != "" && !r.Goes(d.Lane) {
+			return r.beside(d, "", next, true)
 		}
 		return next
 	case d.State == gateway.Sent || !now.Before(d.ValidUntil):
@@ -100,5 +100,5 @@ func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
 		next = linger(d, now)
 		next.Due = d.Within(now.Add(lostEvery))
 	}
-	return r.beside(d, next, false)
+	return r.beside(d, "", next, false)
 }

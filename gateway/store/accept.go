@@ -70,6 +70,13 @@ func (c *acceptance) apply(b *batch) error {
 		return err
 	}
 	for i := range c.deliveries {
+		to, err := b.detour(&c.deliveries[i])
+		if err != nil {
+			return err
+		}
+		if to != nil { // its carrier has come to stand since the check
+			c.deliveries[i].Move(*to, b.now)
+		}
 		d := c.deliveries[i]
 		if err := b.write(&d, false); err != nil {
 			return err
@@ -162,8 +169,13 @@ func (c *acceptance) found(b *batch) error {
 		return err
 	}
 	if first != nil {
-		c.out.Boarded = c.deliveries != nil && !first.Attempt.IsZero() && len(c.a.Attempts) > 0
-		return nil
+		if c.deliveries == nil || len(c.a.Attempts) == 0 {
+			return nil
+		}
+		// Where another node has the lane meanwhile, it has settled what it found open.
+		a, err := b.attempt(c.a.Attempts[0].ID)
+		c.out.Boarded = err == nil && a != nil && a.Open()
+		return err
 	}
 	err = b.query(selectByKey, func(rows *sql.Rows) error { return scanByKey(rows, &c.out) }, m.Account, m.IdemKey)
 	if err == nil && !c.out.Replayed {

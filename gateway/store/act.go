@@ -77,7 +77,14 @@ func (c *acting) one(b *batch, d *gateway.Delivery, m *gateway.Message) error {
 	}
 	wasFinal := d.Final()
 	*d = changed
-	return b.write(d, wasFinal, event)
+	if err := b.write(d, wasFinal, event); err != nil {
+		return err
+	}
+	to, err := b.detour(d)
+	if err != nil || to == nil {
+		return err
+	}
+	return b.move(d, *to)
 }
 
 // Act carries an action out and counts the deliveries it changed, or would

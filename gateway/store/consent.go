@@ -73,10 +73,11 @@ func (s *Store) OptedOut(ctx context.Context, account string, from gateway.Numbe
 // numbers, and tells whether that is news.
 func (s *Store) OptOut(_ context.Context, o gateway.OptOut) (news bool, err error) {
 	err = s.run(func(b *batch) error {
-		news = false
+		fresh := false
 		err := b.query("INSERT INTO opt_outs (account, number, sender, at, who, note) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1",
-			func(*sql.Rows) error { news = true; return nil }, o.Account, o.Number.E164(), o.From.E164(), micros(o.At), o.Who, o.Note)
-		if err == nil && news {
+			func(*sql.Rows) error { fresh = true; return nil }, o.Account, o.Number.E164(), o.From.E164(), micros(o.At), o.Who, o.Note)
+		if err == nil && fresh {
+			news = true // and stays so, if this is committed, its answer lost, and applied again
 			b.tellConsent(o, true)
 		}
 		return err
@@ -90,10 +91,11 @@ func (s *Store) OptOut(_ context.Context, o gateway.OptOut) (news bool, err erro
 // OptIn lifts an opt-out, and tells whether there was one.
 func (s *Store) OptIn(_ context.Context, o gateway.OptOut) (news bool, err error) {
 	err = s.run(func(b *batch) error {
-		news = false
+		lifted := false
 		err := b.query("DELETE FROM opt_outs WHERE account = $1 AND number = $2 AND sender = $3 RETURNING 1",
-			func(*sql.Rows) error { news = true; return nil }, o.Account, o.Number.E164(), o.From.E164())
-		if err == nil && news {
+			func(*sql.Rows) error { lifted = true; return nil }, o.Account, o.Number.E164(), o.From.E164())
+		if err == nil && lifted {
+			news = true
 			b.tellConsent(o, false)
 		}
 		return err

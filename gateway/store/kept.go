@@ -37,7 +37,15 @@ func (s *Store) Reports(ctx context.Context, q gateway.ReportQuery) ([]gateway.K
 // Link gives a report that matched nothing to a delivery, as if it had named it.
 // What it changes is told as if it came now, with who linked it.
 func (s *Store) Link(_ context.Context, report, message gateway.ID, to gateway.Number, who string) error {
-	err := s.run(func(b *batch) error { return b.link(report, message, to, who) })
+	linked := false // by an apply that was committed, its answer lost
+	err := s.run(func(b *batch) error {
+		err := b.link(report, message, to, who)
+		if errors.Is(err, gateway.ErrLinked) && linked {
+			return nil
+		}
+		linked = linked || err == nil
+		return err
+	})
 	if err != nil && !errors.Is(err, gateway.ErrNotFound) && !errors.Is(err, gateway.ErrLinked) {
 		return fmt.Errorf("link the report: %w", err)
 	}
@@ -66,6 +74,13 @@ func (b *batch) link(report, message gateway.ID, to gateway.Number, who string) 
 	b.parkedDiff--
 	r.wake, r.linked, r.Linked = time.Time{}, rowKey{d.MessageID, d.N}, who
 	b.reports = append(b.reports, r)
+	a, err := b.attempt(d.Attempt)
+	if err != nil {
+		return err
+	}
+	if a != nil && a.Lane == r.Lane && a.CarrierKey == "" { // it learns its MessageID: what is reported next is matched by it
+		return b.hear(a, d, &r.Report)
+	}
 	wasFinal := d.Final()
 	events := d.Hear(&r.Report, b.now)
 	if events == nil {

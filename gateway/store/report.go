@@ -159,7 +159,7 @@ func (b *batch) byParties(r *gateway.Report) ([]*gateway.Attempt, error) {
 // learned it now.
 func (b *batch) hear(a *gateway.Attempt, d *gateway.Delivery, r *gateway.Report) error {
 	wasFinal, sent := d.Final(), d.SentAt
-	events := d.Hear(r, b.now)
+	events := d.HearOf(a, r, b.now)
 	if events == nil {
 		return nil
 	}

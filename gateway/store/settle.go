@@ -84,10 +84,17 @@ func (c *moving) apply(b *batch) error {
 		if d == nil || d.State != m.Seen || !d.Due.Equal(m.SeenDue) {
 			continue
 		}
-		wasFinal, was := d.Final(), d.State
+		wasFinal, was, lane := d.Final(), d.State, d.Lane
 		d.Move(m.Next, b.now)
+		to, err := b.detour(d)
+		if err != nil {
+			return err
+		}
+		if to != nil {
+			d.Move(*to, b.now)
+		}
 		var events []gateway.Event
-		if d.State != was || d.State != gateway.Queued {
+		if d.State != was || d.Lane != lane || d.State != gateway.Queued {
 			events = append(events, d.Tell(gateway.EventData{}, b.now))
 		}
 		if err := b.write(d, wasFinal, events...); err != nil {

@@ -119,9 +119,10 @@ func (s *Store) Lanes(ctx context.Context) ([]gateway.LaneStatus, error) {
 func (s *Store) Pause(_ context.Context, lane string, pause bool, who string) (news bool, err error) {
 	err = s.run(func(b *batch) error {
 		l, err := b.lane(lane)
-		if news = err == nil && l.Paused != pause; !news {
+		if err != nil || l.Paused == pause {
 			return err
 		}
+		news = true // and stays so, if this is committed, its answer lost, and applied again
 		l.Paused, l.PausedAt, l.PausedBy = pause, b.now, who
 		if !pause {
 			l.PausedAt, l.PausedBy = time.Time{}, ""
@@ -255,6 +256,42 @@ func (b *batch) beside(d *gateway.Delivery) (*gateway.Next, error) {
 	return nil, nil
 }
 
+// detour is a delivery's turn at another of its carriers where its own stands as
+// the delivery comes to wait; nil where it stays. One that could show whether the
+// lane goes again stays, if nothing else there can.
+func (b *batch) detour(d *gateway.Delivery) (*gateway.Next, error) {
+	if !d.Ready || d.Spare == "" || d.Doubt {
+		return nil, nil
+	}
+	l, err := b.lane(d.Lane)
+	if err != nil {
+		return nil, err
+	}
+	why, until := l.Holds()
+	if due := !until.IsZero() && !until.After(b.now); why == "" || due && why == gateway.DailyCap {
+		return nil, nil
+	} else if due && !b.wake[d.Lane] {
+		if idle, err := b.idle(d.Lane); idle || err != nil {
+			return nil, err
+		}
+	}
+	return b.beside(d)
+}
+
+// idle tells whether nothing is ready in a lane, and nothing under way.
+func (b *batch) idle(lane string) (idle bool, err error) {
+	idle = true
+	for _, query := range []string{
+		"SELECT 1 FROM deliveries WHERE ready = 1 AND lane = $1 LIMIT 1",
+		"SELECT 1 FROM attempts WHERE closed_at IS NULL AND lane = $1 LIMIT 1",
+	} {
+		if err := b.query(query, func(*sql.Rows) error { idle = false; return nil }, lane); err != nil {
+			return false, err
+		}
+	}
+	return idle, nil
+}
+
 // each moves up to freed deliveries of a query, and tells whether there may be more.
 func (b *batch) each(query string, args []any, where func(*gateway.Delivery) *gateway.Next) (more bool, err error) {
 	var found []gateway.Delivery
@@ -299,20 +336,32 @@ func (s *Store) Backlog(ctx context.Context) ([]gateway.Backlog, error) {
 	return all, err
 }
 
-// ReadyLanes are the lanes in which something waits for its turn. It looks at one
-// row of each.
+// ReadyLanes are the lanes in which something waits for its turn or is under way.
+// It looks at one row of each.
 func (s *Store) ReadyLanes(ctx context.Context) (lanes []string, err error) {
-	last, more := "", true
-	for more && err == nil {
-		more = false
-		err = s.read(ctx, "SELECT lane FROM deliveries WHERE ready = 1 AND lane > $1 ORDER BY lane LIMIT 1", func(rows *sql.Rows) error {
-			more = true
-			err := rows.Scan(&last)
-			lanes = append(lanes, last)
-			return err
-		}, last)
+	for last := ""; ; last = lanes[len(lanes)-1] {
+		var next string
+		for _, query := range []string{
+			"SELECT MIN(lane) FROM deliveries WHERE ready = 1 AND lane > $1",
+			"SELECT MIN(lane) FROM attempts WHERE closed_at IS NULL AND lane > $1",
+		} {
+			err := s.read(ctx, query, func(rows *sql.Rows) error {
+				var lane sql.NullString
+				err := rows.Scan(&lane)
+				if lane.Valid && (next == "" || lane.String < next) {
+					next = lane.String
+				}
+				return err
+			}, last)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if next == "" {
+			return lanes, nil
+		}
+		lanes = append(lanes, next)
 	}
-	return lanes, err
 }
 
 // left is how much of the day's limit is left.

@@ -81,7 +81,7 @@ type Store struct {
 	lanes    sync.Map // names of lanes seen, for polling
 	status   statuses
 	consents consents
-	turns    sync.Map // lane → the account its last round began with
+	turns    sync.Map // turn → the account that had it
 	told     teller
 }
 

@@ -26,6 +26,7 @@ type taking struct {
 	units    int                             // recipients that may still be taken
 	left     int                             // of the day's limit
 	away     int                             // turned away
+	unseen   bool                            // accounts were left out, and there was room for them
 }
 
 // Take opens attempts for what is ready in a lane, as far as the order goes, and
@@ -52,7 +53,7 @@ func (c *taking) apply(b *batch) error {
 		return err
 	}
 	c.out, c.messages = gateway.Taken{}, map[gateway.ID]*gateway.Message{}
-	c.units, c.away = max(c.order.N, c.order.Recipients), 0
+	c.units, c.away, c.unseen = max(c.order.N, c.order.Recipients), 0, false
 	ok, err := b.owns(c.order.Lease)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (c *taking) fill(b *batch) error {
 		}
 	}
 	c.out.Spent = c.order.Day.Limit > 0 && c.left <= 0
-	c.out.Busy = c.away >= turnedAway
+	c.out.Busy = c.away >= turnedAway || c.unseen
 	return b.spend(c.order.Lease.Lane, c.order.Day, c.load())
 }
 
@@ -114,8 +115,12 @@ func (c *taking) committed(b *batch) (bool, error) {
 
 // full tells that no more can be taken.
 func (c *taking) full() bool {
-	return len(c.out.Dispatches) >= c.order.N && !c.joins() || c.units <= 0 || c.away >= turnedAway || c.order.Day.Limit > 0 && c.left <= 0
+	return !c.joins() && (len(c.out.Dispatches) >= c.order.N || c.spent()) || c.spent() && !c.order.Day.Requests || c.units <= 0 || c.away >= turnedAway
 }
+
+// spent tells that no more requests may be opened today; company in one that is
+// open costs nothing where requests are counted.
+func (c *taking) spent() bool { return c.order.Day.Limit > 0 && c.left <= 0 }
 
 // joins tells whether the last request has room for company.
 func (c *taking) joins() bool {
@@ -129,25 +134,12 @@ func (c *taking) takePriority(b *batch, p gateway.Priority) error {
 	if c.full() {
 		return nil
 	}
-	var accounts []string
-	for last := ""; len(accounts) <= c.order.N; last = accounts[len(accounts)-1] {
-		before := len(accounts)
-		err := b.query("SELECT account FROM deliveries WHERE ready = 1 AND lane = $1 AND priority = $2 AND account > $3 ORDER BY account LIMIT 1",
-			func(rows *sql.Rows) error {
-				var a string
-				err := rows.Scan(&a)
-				accounts = append(accounts, a)
-				return err
-			}, c.order.Lease.Lane, int(p), last)
-		if err != nil {
-			return err
-		}
-		if len(accounts) == before {
-			break
-		}
+	accounts, err := c.accounts(b, p)
+	if err != nil {
+		return err
 	}
 	queues := make([]queue, 0, len(accounts))
-	for _, a := range b.s.rotate(c.order.Lease.Lane, accounts) {
+	for _, a := range accounts {
 		queues = append(queues, queue{p: p, account: a})
 	}
 	for len(queues) > 0 && !c.full() {
@@ -159,7 +151,37 @@ func (c *taking) takePriority(b *batch, p gateway.Priority) error {
 			}
 		}
 	}
+	c.unseen = c.unseen || len(accounts) > c.order.N && !c.full()
 	return nil
+}
+
+// accounts are those that have something ready, from the one behind that which
+// had the last turn, round to it: one more than there may be requests, at most.
+func (c *taking) accounts(b *batch, p gateway.Priority) (accounts []string, err error) {
+	last, _ := b.s.turns.Load(turn{c.order.Lease.Lane, p})
+	had, _ := last.(string)
+	for from, round := had, false; len(accounts) <= c.order.N; {
+		next, found := "", false
+		err := b.query("SELECT account FROM deliveries WHERE ready = 1 AND lane = $1 AND priority = $2 AND account > $3 ORDER BY account LIMIT 1",
+			func(rows *sql.Rows) error { found = true; return rows.Scan(&next) }, c.order.Lease.Lane, int(p), from)
+		switch {
+		case err != nil:
+			return nil, err
+		case round && (!found || next > had), !found && had == "":
+			return accounts, nil
+		case !found:
+			from, round = "", true
+		default:
+			accounts, from = append(accounts, next), next
+		}
+	}
+	return accounts, nil
+}
+
+// turn is whose turn it was: of a lane, at a priority.
+type turn struct {
+	lane string
+	p    gateway.Priority
 }
 
 // queue is what one account has ready at one priority, and how far it was read.
@@ -170,26 +192,11 @@ type queue struct {
 	empty   bool
 }
 
-// rotate begins the round of accounts behind the one served last.
-func (s *Store) rotate(lane string, accounts []string) []string {
-	if len(accounts) < 2 {
-		return accounts
-	}
-	last, _ := s.turns.Load(lane)
-	for i, a := range accounts {
-		if l, ok := last.(string); ok && a > l {
-			accounts = append(accounts[i:len(accounts):len(accounts)], accounts[:i]...)
-			break
-		}
-	}
-	s.turns.Store(lane, accounts[0])
-	return accounts
-}
-
 func (c *taking) takeAccount(b *batch, q *queue, share int) error {
 	if share <= 0 || c.full() {
 		return nil
 	}
+	b.s.turns.Store(turn{c.order.Lease.Lane, q.p}, q.account)
 	var ready []gateway.Delivery
 	err := b.query(selectDeliveries+` WHERE ready = 1 AND lane = $1 AND priority = $2 AND account = $3
 		AND (message_id, n) > ($4, $5) ORDER BY message_id, n LIMIT $6`+b.s.engine.forUpdate,
@@ -299,12 +306,12 @@ func (c *taking) open(b *batch, d *gateway.Delivery, m *gateway.Message) error {
 	}
 	if a == nil && !d.Doubt && !d.Alone && c.joins() {
 		last := &c.out.Dispatches[len(c.out.Dispatches)-1]
-		if first := &last.Deliveries[0]; first.MessageID == d.MessageID && !first.Doubt && !first.Alone && first.Round == d.Round {
+		if first := &last.Deliveries[0]; first.MessageID == d.MessageID && !first.Doubt && !first.Alone && first.Round == d.Round && first.ValidUntil.Equal(d.ValidUntil) {
 			last.Attempt.Covers = append(last.Attempt.Covers, d.N)
 			return c.depart(b, last, d)
 		}
 	}
-	if len(c.out.Dispatches) >= c.order.N {
+	if len(c.out.Dispatches) >= c.order.N || c.spent() {
 		c.units = 0 // no room for another request
 		return nil
 	}
