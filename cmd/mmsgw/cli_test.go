@@ -229,15 +229,15 @@ func TestParagraph(t *testing.T) {
 		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", ClaimedBy: "gateway", Reason: reason}}}
 	at := m.CreatedAt.AddDate(2026, 0, 0)
 	m.Deliveries[0].NextAttemptAt, m.ExpiresAt = &at, at.AddDate(0, 0, 1)
-	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. It is here, on its way to the carrier north. The last try did not succeed. " +
-		"It is tried again at " + clock(at) + ". It is worth sending until " + clock(m.ExpiresAt) + "; what has not left by then is dropped."
+	want := "msg_1 from +12125550123 to +14165550199 has not ended: queued. It is here, for the carrier north. The last try did not succeed. " +
+		"The next try is at " + clock(at) + ". It is valid until " + clock(m.ExpiresAt) + " and is not sent any more after that."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
-	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier"}, {State: "delivered"}, {State: "delivered"}}
-	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier."
+	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier", Carrier: "north", CarrierStatus: "2004"}, {State: "delivered"}, {State: "delivered"}}
+	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier north (2004)."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

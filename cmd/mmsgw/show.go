@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,8 @@ func sayDelivery(t *terminal, d *client.Delivery) {
 
 func clock(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05 MST") }
 
-// maxTold is how many deliveries the paragraph speaks of one by one.
+// maxTold is how many fates of deliveries the paragraph tells, and how many
+// numbers of each.
 const maxTold = 3
 
 // paragraph says where a message is, what holds it, what happens next and when.
@@ -125,22 +127,82 @@ func paragraph(m *client.Message) string {
 	if m.Final {
 		text += " has ended: " + m.State + "."
 	} else {
-		text += " is on its way: " + m.State + "."
+		text += " has not ended: " + m.State + "."
 	}
-	if len(m.To) > 1 {
+	if len(m.Counts) > 1 {
 		text += " " + tally(m.Counts) + "."
 	}
-	told := 0
+	text += fates(m)
+	if waits(m) {
+		text += fmt.Sprintf(" It is valid until %s and is not sent any more after that.", clock(m.ExpiresAt))
+	}
+	return text
+}
+
+// fate is what deliveries have in common that are told together.
+type fate struct {
+	state, reason, carrier, status, claim string
+	twice                                 bool
+}
+
+// fates tells of each delivery; those that have the same fate are told together.
+// Where there are many, the delivered ones go without saying.
+func fates(m *client.Message) string {
+	if len(m.Deliveries) == 1 {
+		return " " + sentence(&m.Deliveries[0])
+	}
+	var order []fate
+	of := map[fate][]*client.Delivery{}
 	for i := range m.Deliveries {
 		d := &m.Deliveries[i]
-		if len(m.Deliveries) > maxTold && (d.State == "delivered" || told == maxTold) {
+		if len(m.Deliveries) > maxTold && d.State == "delivered" {
 			continue
 		}
-		told++
-		text += " " + sentence(d, len(m.To) > 1)
+		f := fate{d.State, code(d), d.Carrier, d.CarrierStatus, d.ClaimedBy, d.PossibleDuplicate}
+		if of[f] == nil {
+			order = append(order, f)
+		}
+		of[f] = append(of[f], d)
 	}
-	if waits(m) {
-		text += fmt.Sprintf(" It is worth sending until %s; what has not left by then is dropped.", clock(m.ExpiresAt))
+	text := ""
+	for _, f := range order[:min(len(order), maxTold)] {
+		text += fmt.Sprintf(" %s: %s. %s", some(of[f]), f.state, sentence(first(of[f])))
+	}
+	if len(order) > maxTold {
+		text += " Of the others the list below tells."
+	}
+	return text
+}
+
+// first is the delivery that goes on first, or where none does the first to end.
+func first(deliveries []*client.Delivery) *client.Delivery {
+	at := func(d *client.Delivery) (at time.Time) {
+		for _, t := range []*time.Time{d.NextAttemptAt, d.DeliveredAt, d.SentAt} {
+			if t != nil {
+				return *t
+			}
+		}
+		return at
+	}
+	return slices.MinFunc(deliveries, func(a, b *client.Delivery) int { return at(a).Compare(at(b)) })
+}
+
+func code(d *client.Delivery) string {
+	if d.Reason == nil {
+		return ""
+	}
+	return d.Reason.Code
+}
+
+// some names a few numbers and counts the rest.
+func some(deliveries []*client.Delivery) string {
+	var numbers []string
+	for _, d := range deliveries[:min(len(deliveries), maxTold)] {
+		numbers = append(numbers, d.To)
+	}
+	text := strings.Join(numbers, ", ")
+	if n := len(deliveries) - maxTold; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
 	}
 	return text
 }
@@ -163,43 +225,91 @@ func tally(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// where says where a delivery in a state is. The carrier's name stands for %s.
+// where says where a delivery is that has not ended, by its state. The carrier's
+// name stands for %s.
 var where = map[string]string{
-	"scheduled": "It is here, to be sent by the carrier %s.",
-	"queued":    "It is here, on its way to the carrier %s.",
-	"held":      "It is held here, before the carrier %s.",
-	"sending":   "The carrier %s is being asked to take it; its answer is awaited.",
-	"uncertain": "It may be with the carrier %s.",
-	"sent":      "It is with the carrier %s.",
+	"scheduled": "It is here, for the carrier %s.",
+	"queued":    "It is here, for the carrier %s.",
+	"held":      "It is here, for the carrier %s.",
+	"sending":   "It is on its way to the carrier %s, whose answer is awaited. Without an answer it becomes uncertain.",
+	"uncertain": "It was sent to the carrier %s.",
+	"sent":      "The carrier %s has it.",
+}
+
+// next says when a delivery goes on, by its reason; of the others: the next try.
+var next = map[string]string{
+	"scheduled":        "That is at %s.",
+	"daily_cap":        "That is at %s.",
+	"standing_changed": "It looks next at %s.",
 }
 
 // sentence says of one delivery where it is, what its reason says, when it goes
 // on, and of an end who says so.
-func sentence(d *client.Delivery, several bool) string {
+func sentence(d *client.Delivery) string {
+	reason := code(d)
+	open := where[d.State] != "" && reason != "accepted_by_carrier"
 	var parts []string
-	if several {
-		parts = append(parts, d.To+": "+d.State+".")
-	}
-	place, open := where[d.State]
-	if open {
-		parts = append(parts, fmt.Sprintf(place, d.Carrier))
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch {
+	case reason == "ambiguous_outcome":
+		add(where["uncertain"], d.Carrier)
+	case d.State == "sent" && open && d.SentAt != nil:
+		add("The carrier %s has had it since %s.", d.Carrier, clock(*d.SentAt))
+	case open:
+		add(where[d.State], d.Carrier)
 	}
 	if d.Reason != nil {
-		parts = append(parts, d.Reason.Message)
+		add("%s", d.Reason.Message)
+	}
+	if slices.Contains(tried, reason) && d.CarrierStatus != "" {
+		add("The last try came to %s.", d.CarrierStatus)
+	}
+	if d.NextAttemptAt != nil {
+		add(cmp.Or(next[reason], "The next try is at %s."), clock(*d.NextAttemptAt))
+	}
+	if d.DeliveredAt != nil {
+		add("It was delivered at %s.", clock(*d.DeliveredAt))
+	}
+	if d.ReadAt != nil {
+		add("It was read at %s.", clock(*d.ReadAt))
+	}
+	if by := source(d); !open && by != "" {
+		add("%s", by)
 	}
 	switch {
-	case d.NextAttemptAt != nil && d.State == "scheduled":
-		parts = append(parts, fmt.Sprintf("That is at %s.", clock(*d.NextAttemptAt)))
-	case d.NextAttemptAt != nil:
-		parts = append(parts, fmt.Sprintf("It is tried again at %s.", clock(*d.NextAttemptAt)))
-	case d.DeliveredAt != nil:
-		parts = append(parts, fmt.Sprintf("It was delivered at %s.", clock(*d.DeliveredAt)))
-	}
-	if !open && d.ClaimedBy != "" {
-		parts = append(parts, "So says the "+d.ClaimedBy+".")
-	}
-	if d.PossibleDuplicate {
-		parts = append(parts, "It may have been taken twice: it was sent again when no answer had come.")
+	case d.PossibleDuplicate && open:
+		add("It may arrive twice: it was sent again after a request without an answer.")
+	case d.PossibleDuplicate:
+		add("It may have arrived twice: it was sent again after a request without an answer.")
 	}
 	return strings.Join(parts, " ")
+}
+
+// tried are the reasons for which a try was in vain.
+var tried = []string{"backing_off", "breaker_open", "lane_stopped", "sender_paused"}
+
+// source says who tells of an end, and in which words of the carrier's.
+func source(d *client.Delivery) string {
+	carrier := "the carrier " + d.Carrier
+	said := carrier
+	if d.CarrierStatus != "" {
+		said += " (" + d.CarrierStatus + ")"
+	}
+	switch {
+	case d.ClaimedBy == "carrier":
+		return "So says " + said + "."
+	case d.ClaimedBy == "network", d.ClaimedBy == "handset":
+		return "So says a report of " + said + "."
+	case d.ClaimedBy == "operator":
+		return "An operator did that."
+	case d.State == "failed":
+		return "It was last tried with " + said + "."
+	case d.State == "expired":
+		return "It was for " + carrier + "."
+	case d.State == "unknown" && d.SentAt != nil:
+		return "It was sent to " + carrier + " at " + clock(*d.SentAt) + "."
+	case d.State == "unknown":
+		return "It was sent to " + carrier + "."
+	}
+	return ""
 }
