@@ -50,14 +50,14 @@ type words struct{ why, next string }
 
 var reasonText = map[Reason]words{
 	WaitingTurn:          {"It waits for its turn.", "It leaves as soon as the carrier's limits allow."},
-	BackingOff:           {"The last try did not succeed.", "The gateway tries it again by itself."},
+	BackingOff:           {"The last try did not succeed.", "The gateway tries again by itself, after a longer pause each time."},
 	WaitsForTime:         {"It was submitted to be sent later.", "It is sent when that time comes."},
 	CarrierPaused:        {"An operator paused sending to this carrier.", "It goes on when an operator resumes the carrier (mmsgw carriers resume)."},
 	BreakerOpen:          {"The carrier does not answer or has no room, so what is for it waits here.", "The gateway tries one message from time to time, and all go on by themselves once the carrier takes it."},
-	LaneStopped:          {"The carrier takes nothing from us: it refuses our login or our numbers, or its certificate or address is wrong.", "An operator has to put that right; mmsgw carriers tells what the carrier said. The gateway tries one message every few minutes, and all go on by themselves once the carrier takes it."},
+	LaneStopped:          {"The carrier takes nothing from us: it refuses our login or our numbers, or its certificate or address is wrong.", "An operator has to put that right. The gateway tries one message every few minutes, and all go on by themselves once the carrier takes it."},
 	SenderPaused:         {"The carrier refuses messages from this sending number.", "An operator has to ask the carrier about the number. The gateway tries one message of it every few minutes; other senders go on."},
 	DailyCap:             {"The carrier's limit for the day is used up.", "It goes on after the carrier's midnight."},
-	AwaitingReport:       {"The carrier has not yet reported what became of it.", "If no report comes in time, it ends as unknown."},
+	AwaitingReport:       {"The carrier has not yet reported what became of it.", "If no report comes in time, it ends as unknown; where the request got no answer either, it is held or sent again."},
 	AmbiguousOutcome:     {"A request got no answer: the carrier may or may not have the message.", "The gateway does not send it again by itself. A report from the carrier settles it; retry sends it again, and it may then arrive twice. If neither comes while it is valid, it ends as unknown."},
 	OperatorHold:         {"An operator holds it back.", "It goes on when an operator releases it (mmsgw release)."},
 	StandingChanged:      {"The account, or this sending number, is not allowed to send any more.", "The gateway looks again every few minutes, and sends it once the configuration allows it again."},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mmsgw/client"
 	"mmsgw/gateway"
@@ -226,13 +227,17 @@ func TestSocketOrder(t *testing.T) {
 func TestParagraph(t *testing.T) {
 	reason := &client.Reason{Code: "backing_off", Message: "The last try did not succeed."}
 	m := &client.Message{ID: "msg_1", From: "+12125550123", To: []string{"+14165550199"}, State: "queued", Counts: map[string]int{"queued": 1},
-		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", ClaimedBy: "gateway", Reason: reason}}}
-	at := m.CreatedAt.AddDate(2026, 0, 0)
+		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", CarrierStatus: "3000", ClaimedBy: "gateway", Reason: reason}}}
+	at := time.Now().Add(time.Hour)
 	m.Deliveries[0].NextAttemptAt, m.ExpiresAt = &at, at.AddDate(0, 0, 1)
 	want := "msg_1 from +12125550123 to +14165550199 has not ended: queued. It is here, for the carrier north. The last try did not succeed. " +
-		"The next try is at " + clock(at) + ". It is valid until " + clock(m.ExpiresAt) + " and is not sent any more after that."
+		"The code of the last try is 3000. The next try is at " + clock(at) + ". It is valid until " + clock(m.ExpiresAt) + " and is not sent any more after that."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
+	}
+	m.Deliveries[0].NextAttemptAt = new(at.Add(-2 * time.Hour))
+	if got := paragraph(m); !strings.Contains(got, "is 3000. That is due now. It is valid") {
+		t.Errorf("what is due: %q", got)
 	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}

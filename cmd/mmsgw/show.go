@@ -232,7 +232,7 @@ var where = map[string]string{
 	"queued":    "It is here, for the carrier %s.",
 	"held":      "It is here, for the carrier %s.",
 	"sending":   "It is on its way to the carrier %s, whose answer is awaited. Without an answer it becomes uncertain.",
-	"uncertain": "It was sent to the carrier %s.",
+	"uncertain": "It left for the carrier %s.",
 	"sent":      "The carrier %s has it.",
 }
 
@@ -261,11 +261,18 @@ func sentence(d *client.Delivery) string {
 	if d.Reason != nil {
 		add("%s", d.Reason.Message)
 	}
-	if slices.Contains(tried, reason) && d.CarrierStatus != "" {
-		add("The last try came to %s.", d.CarrierStatus)
+	switch failed := open && d.State != "uncertain" && slices.Contains(tried, reason); {
+	case failed && d.CarrierStatus != "":
+		add("The code of the last try is %s.", d.CarrierStatus)
+	case failed:
+		add("mmsgw carriers tells the code of the last try.")
 	}
-	if d.NextAttemptAt != nil {
-		add(cmp.Or(next[reason], "The next try is at %s."), clock(*d.NextAttemptAt))
+	switch at := d.NextAttemptAt; {
+	case at == nil:
+	case at.Before(time.Now()):
+		add("That is due now.")
+	default:
+		add(cmp.Or(next[reason], "The next try is at %s."), clock(*at))
 	}
 	if d.DeliveredAt != nil {
 		add("It was delivered at %s.", clock(*d.DeliveredAt))
@@ -309,7 +316,7 @@ func source(d *client.Delivery) string {
 	case d.State == "unknown" && d.SentAt != nil:
 		return "It was sent to " + carrier + " at " + clock(*d.SentAt) + "."
 	case d.State == "unknown":
-		return "It was sent to " + carrier + "."
+		return "It left for " + carrier + "."
 	}
 	return ""
 }

@@ -85,7 +85,7 @@ var stands = []stand{
 	{name: "held daily_cap", area: "305"},
 	{name: "sending", area: "718", fault: "never-answers", first: true},
 	{name: "queued waiting_turn", area: "718"},
-	{name: "queued backing_off, told to wait", area: "312", fault: "retry-after-hour", first: true},
+	{name: "queued backing_off, told to rest", area: "312", fault: "retry-after-hour", first: true},
 	{name: "held breaker_open", area: "312"},
 	{name: "held lane_stopped, the first", area: "206", fault: "auth-401", first: true},
 	{name: "held lane_stopped", area: "206"},
@@ -111,6 +111,9 @@ var stands = []stand{
 	{name: "sent accepted_by_carrier", area: "416", as: func(s *client.Submission) { s.DeliveryReport = new(false) }},
 
 	{name: "delivered retrieved", area: "416"},
+	{name: "delivered retrieved, and read", area: "416", fault: "read", then: func(w *town, id string, _ ...string) {
+		w.await("it is read", func(e client.Event) bool { return e.Type == "delivery.read" && e.Message == id })
+	}},
 	{name: "undelivered recipient_rejected", area: "416", fault: "rejected"},
 	{name: "undelivered carrier_filtered", area: "416", fault: "filtered"},
 	{name: "undelivered handset_unsupported", area: "416", fault: "unrecognised"},
