@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -243,6 +244,34 @@ func TestParagraph(t *testing.T) {
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
 	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier", Carrier: "north", CarrierStatus: "2004"}, {State: "delivered"}, {State: "delivered"}}
 	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier north (2004)."
+	if got := paragraph(m); got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+// Of several recipients what has the same fate is told once, by the one that
+// goes on first.
+func TestParagraphOfSeveral(t *testing.T) {
+	soon, later := time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	m := &client.Message{ID: "msg_1", From: "+12125550123", State: "queued", ExpiresAt: later}
+	add := func(state string, code string, at *time.Time) {
+		m.To = append(m.To, fmt.Sprint(len(m.To)+1))
+		m.Deliveries = append(m.Deliveries, client.Delivery{To: m.To[len(m.To)-1], State: state, Carrier: "north", NextAttemptAt: at,
+			Reason: &client.Reason{Code: code, Message: "It is so."}})
+	}
+	add("queued", "waiting_turn", nil)
+	for _, at := range []time.Time{later, soon, later, later} {
+		add("scheduled", "scheduled", &at)
+	}
+	add("failed", "carrier_refused_size", nil)
+	add("delivered", "retrieved", nil)
+	add("sent", "awaiting_report", nil)
+	m.Counts = map[string]int{"queued": 1, "scheduled": 4, "failed": 1, "delivered": 1, "sent": 1}
+	want := "msg_1 from +12125550123 to 8 recipients has not ended: queued. 1 delivered, 1 failed, 1 queued, 4 scheduled, 1 sent. " +
+		"1: queued. It is here, for the carrier north. It is so. " +
+		"2, 3, 4 and 1 more: scheduled. It is here, for the carrier north. It is so. That is at " + clock(soon) + ". " +
+		"6: failed. It is so. It was last tried with the carrier north. mmsgw show tells of the others one by one. " +
+		"It is valid until " + clock(later) + " and is not sent any more after that."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

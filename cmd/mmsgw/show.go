@@ -169,7 +169,7 @@ func fates(m *client.Message) string {
 		text += fmt.Sprintf(" %s: %s. %s", some(of[f]), f.state, sentence(first(of[f])))
 	}
 	if len(order) > maxTold {
-		text += " Of the others the list below tells."
+		text += " mmsgw show tells of the others one by one."
 	}
 	return text
 }

@@ -161,7 +161,7 @@ func TestEveryStateAndReason(t *testing.T) {
 
 	var golden strings.Builder
 	reached := map[string]bool{}
-	for i, s := range append(beforehand, stands...) {
+	for i, s := range slices.Concat(beforehand, stands) {
 		if !w.reach(sent[i], s) {
 			continue
 		}
@@ -191,7 +191,7 @@ func foundStreets(t *testing.T) *town {
 	w := found(t, simulator.Options{}, "first: 1s, max: 1s")
 	faults := map[string]string{}
 	n := 0
-	for _, s := range append(beforehand, stands...) {
+	for _, s := range slices.Concat(beforehand, stands) {
 		for _, fault := range append([]string{s.fault}, s.more...) {
 			if fault != "" {
 				faults[recipientOf(s.area, n)[8:]] = fault
