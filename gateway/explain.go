@@ -85,7 +85,7 @@ type told struct{ means, next, who string }
 // reasonActor is who has to act on a reason.
 func reasonActor(r Reason) string {
 	switch r {
-	case WaitingTurn, BackingOff, WaitsForTime, BreakerOpen, DailyCap, AwaitingReport, ForwardedUnconfirmed, AcceptedByCarrier, Retrieved, CanceledByCaller:
+	case WaitingTurn, BackingOff, WaitsForTime, BreakerOpen, DailyCap, AwaitingReport, ForwardedUnconfirmed, AcceptedByCarrier, Retrieved, CanceledByCaller, OptedOut:
 		return nobody
 	case CarrierPaused, LaneStopped, SenderPaused, AmbiguousOutcome, OperatorHold, MediaCorruptStored, RetriesExhausted, RefusedSender, RefusedRequest:
 		return operator

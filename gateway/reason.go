@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Reason is why a delivery stands where it stands: a closed table, each with
 // words for a person and what happens next. Every blocking flag's code is a
@@ -46,36 +49,36 @@ const (
 type words struct{ why, next string }
 
 var reasonText = map[Reason]words{
-	WaitingTurn:          {"It waits for its turn with the carrier.", "It leaves as soon as the agreed rate allows."},
-	BackingOff:           {"The last try did not succeed.", "It is tried again after a wait."},
-	WaitsForTime:         {"It was submitted to be sent at a later time.", "It is sent when that time comes."},
+	WaitingTurn:          {"It waits for its turn.", "It leaves as soon as the carrier's limits allow."},
+	BackingOff:           {"The last try did not succeed.", "The gateway tries again by itself, after a longer pause each time."},
+	WaitsForTime:         {"It was submitted to be sent later.", "It is sent when that time comes."},
 	CarrierPaused:        {"An operator paused sending to this carrier.", "It goes on when an operator resumes the carrier (mmsgw carriers resume)."},
-	BreakerOpen:          {"The carrier does not answer, or has no room for messages, so nothing is sent to it.", "The gateway tries one message from time to time and goes on by itself when the carrier takes it."},
-	LaneStopped:          {"The carrier refuses our login or can't be trusted, so nothing is sent to it.", "The gateway tries one message every few minutes; an operator should look at the carrier's settings."},
-	SenderPaused:         {"The carrier refuses messages from this sending number.", "The gateway tries one of them every few minutes; other senders go on. An operator should ask the carrier about the number."},
+	BreakerOpen:          {"The carrier does not answer or has no room, so what is for it waits here.", "The gateway tries one message from time to time, and all go on by themselves once the carrier takes it."},
+	LaneStopped:          {"The carrier takes nothing from us: it refuses our login or our numbers, or its certificate or address is wrong.", "An operator has to put that right. The gateway tries one message every few minutes, and all go on by themselves once the carrier takes it."},
+	SenderPaused:         {"The carrier refuses messages from this sending number.", "An operator has to ask the carrier about the number. The gateway tries one message of it every few minutes; other senders go on."},
 	DailyCap:             {"The carrier's limit for the day is used up.", "It goes on after the carrier's midnight."},
-	AwaitingReport:       {"The carrier took the message.", "Its report of what became of it is awaited."},
-	AmbiguousOutcome:     {"The request left, but no answer came: the carrier may or may not have the message.", "A report settles it, or an operator by retrying it; else the end of its validity makes it unknown."},
+	AwaitingReport:       {"The carrier has not yet reported what became of it.", "If no report comes in time, it ends as unknown; where the request got no answer either, it is held or sent again."},
+	AmbiguousOutcome:     {"A request got no answer: the carrier may or may not have the message.", "The gateway does not send it again by itself. A report from the carrier settles it; retry sends it again, and it may then arrive twice. If neither comes while it is valid, it ends as unknown."},
 	OperatorHold:         {"An operator holds it back.", "It goes on when an operator releases it (mmsgw release)."},
-	StandingChanged:      {"When its time came, the account or its number was not allowed to send any more.", "The gateway asks again every few minutes, and sends it when that is put right."},
-	MediaCorruptStored:   {"A stored picture is damaged, so the message is not sent.", "An operator has to look at the storage."},
-	ExpiredBeforeSend:    {"It was not sent before its validity ended and was dropped.", "Nothing more. It can be sent anew with retry."},
-	ExpiredAtCarrier:     {"The carrier could not hand it over before its validity ended.", "Nothing more."},
+	StandingChanged:      {"The account, or this sending number, is not allowed to send any more.", "The gateway looks again every few minutes, and sends it once the configuration allows it again."},
+	MediaCorruptStored:   {"A stored picture is damaged, so the message was not sent.", "Nothing more. An operator has to look at the storage; the log names the place."},
+	ExpiredBeforeSend:    {"It was not sent while it was valid, and was dropped.", "Nothing more. It can be sent anew with retry."},
+	ExpiredAtCarrier:     {"The carrier could not hand it over while it was valid.", "Nothing more."},
 	RetriesExhausted:     {"It was tried as often as configured, and the carrier did not take it.", "Nothing more. It can be tried anew with retry."},
 	RefusedContent:       {"The carrier refused the content.", "Nothing more. Send something else."},
 	RefusedSize:          {"The carrier refused the message as too large.", "Nothing more. Send smaller or fewer pictures."},
 	RefusedAddress:       {"The carrier does not know the recipient or can't reach it.", "Nothing more. Check the number."},
 	RefusedSender:        {"The carrier does not let this number send.", "Nothing more. Ask the carrier about the number, or send from another."},
-	RefusedRequest:       {"The carrier could not take our request.", "Nothing more. An operator should look at it; nothing in the message has to change."},
-	CarrierFiltered:      {"The carrier's filter stopped the message.", "Nothing more. Change the wording; the same text would be stopped again."},
+	RefusedRequest:       {"The carrier refused our request for its form.", "Nothing more. An operator has to compare the carrier's settings with what it wants; the message itself need not change."},
+	CarrierFiltered:      {"A filter on the way to the phone stopped the message.", "Nothing more. Change the wording; the same text would be stopped again."},
 	HandsetUnsupported:   {"The phone can't show picture messages.", "Nothing more. Send text only."},
-	RecipientRejected:    {"The recipient or the network rejected the message.", "Nothing more."},
-	ForwardedUnconfirmed: {"The carrier passed it to another network; whether it arrived has not been told.", "A later report may tell."},
-	NoReport:             {"No report came in time: whether it arrived is not known.", "A late report still counts."},
-	Indeterminate:        {"The carrier can't tell what became of it.", "A later report that it arrived would still count."},
+	RecipientRejected:    {"The recipient, or the recipient's network, rejected the message.", "Nothing more."},
+	ForwardedUnconfirmed: {"The carrier passed it on to another network, and whether it arrived has not been told.", "If no report comes in time, it ends as unknown."},
+	NoReport:             {"No report came in time: whether it arrived is not known.", "Nothing more. A later report that it arrived still counts."},
+	Indeterminate:        {"The carrier can't tell whether it arrived.", "Nothing more. A later report that it arrived still counts."},
 	CanceledByCaller:     {"It was canceled before it was handed over.", "Nothing more."},
-	OptedOut:             {"The recipient has asked not to get messages from this account.", "Nothing more. They have to opt in again themselves."},
-	AcceptedByCarrier:    {"The carrier took it; no report was asked for.", "Nothing more."},
+	OptedOut:             {"The recipient has asked not to get messages from this account, so none is sent.", "Nothing more. They have to opt in again themselves."},
+	AcceptedByCarrier:    {"The carrier took it. No report was asked for, so whether it arrives is not told.", "Nothing more."},
 	Retrieved:            {"The phone fetched the message.", "Nothing more."},
 }
 
@@ -89,22 +92,38 @@ func (r Reason) Text() string {
 }
 
 // Why says in words what the delivery waits for or came to. Some reasons mean
-// different things in different states: a report is awaited of what was taken,
-// and of what may have been.
+// different things in different states, and where a wait has an end that is no
+// next try it is told here.
 func (d *Delivery) Why() string {
 	switch {
 	case d.Reason == AwaitingReport && d.State == Uncertain:
-		return "The request left, but no answer came: the carrier may or may not have the message. Its report is awaited."
+		after := "; without one it is then held or sent again, as configured."
+		if !d.Due.Before(d.ValidUntil) {
+			after = "; without one it ends as unknown."
+		}
+		return doubtful + " Its report is awaited" + until(d.Due) + after
 	case d.Reason == BackingOff && d.State == Uncertain:
-		return "The request left, but no answer came: the carrier may or may not have the message. It is sent again after a wait, unless a report comes first."
-	case d.Reason == ForwardedUnconfirmed && d.State == Undecided:
-		return "The carrier passed it to another network, and no report came in time: whether it arrived is not known."
-	case d.Reason == RefusedAddress && d.State == Undelivered:
-		return "The carrier could not reach the recipient."
-	case d.Reason == CanceledByCaller && d.Claim == ByCarrier:
-		return "The carrier had it and took it back before the phone fetched it, as it was asked to."
+		return doubtful + " If no report comes before, it is sent again."
+	case d.Reason == AwaitingReport, d.Reason == ForwardedUnconfirmed && d.State == Sent:
+		if by := until(d.Due); by != "" {
+			return reasonText[d.Reason].why + " Its report is awaited" + by + "; without one it ends as unknown."
+		}
+	case d.Reason == ForwardedUnconfirmed:
+		return "The carrier passed it on to another network, and no report came in time: whether it arrived is not known. A later report that it arrived still counts."
 	case d.Reason == NoReport && d.Doubt && d.SentAt.IsZero():
-		return "The request left, but neither an answer nor a report came in time: whether it arrived is not known. A late report still counts."
+		return "A request got no answer, and no report came while it was valid: whether it arrived is not known. A later report that it arrived still counts."
+	case d.Reason == RefusedAddress && d.State == Undelivered:
+		return "The carrier could not reach the recipient. Check the number."
 	}
 	return d.Reason.Text()
+}
+
+const doubtful = "A request got no answer: the carrier may or may not have the message."
+
+// until names the end of a wait, where there is one.
+func until(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " until " + at.UTC().Format("2006-01-02 15:04:05 MST")
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mmsgw/client"
 	"mmsgw/gateway"
@@ -226,18 +228,50 @@ func TestSocketOrder(t *testing.T) {
 func TestParagraph(t *testing.T) {
 	reason := &client.Reason{Code: "backing_off", Message: "The last try did not succeed."}
 	m := &client.Message{ID: "msg_1", From: "+12125550123", To: []string{"+14165550199"}, State: "queued", Counts: map[string]int{"queued": 1},
-		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", ClaimedBy: "gateway", Reason: reason}}}
-	at := m.CreatedAt.AddDate(2026, 0, 0)
+		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", CarrierStatus: "3000", ClaimedBy: "gateway", Reason: reason}}}
+	at := time.Now().Add(time.Hour)
 	m.Deliveries[0].NextAttemptAt, m.ExpiresAt = &at, at.AddDate(0, 0, 1)
-	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. It is here, on its way to the carrier north. The last try did not succeed. " +
-		"It is tried again at " + clock(at) + ". It is worth sending until " + clock(m.ExpiresAt) + "; what has not left by then is dropped."
+	want := "msg_1 from +12125550123 to +14165550199 has not ended: queued. It is here, for the carrier north. The last try did not succeed. " +
+		"The code of the last try is 3000. The next try is at " + clock(at) + ". It is valid until " + clock(m.ExpiresAt) + " and is not sent any more after that."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
+	m.Deliveries[0].NextAttemptAt = new(at.Add(-2 * time.Hour))
+	if got := paragraph(m); !strings.Contains(got, "is 3000. That is due now. It is valid") {
+		t.Errorf("what is due: %q", got)
+	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
-	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier"}, {State: "delivered"}, {State: "delivered"}}
-	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier."
+	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier", Carrier: "north", CarrierStatus: "2004"}, {State: "delivered"}, {State: "delivered"}}
+	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier north (2004)."
+	if got := paragraph(m); got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+// Of several recipients what has the same fate is told once, by the one that
+// goes on first.
+func TestParagraphOfSeveral(t *testing.T) {
+	soon, later := time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	m := &client.Message{ID: "msg_1", From: "+12125550123", State: "queued", ExpiresAt: later}
+	add := func(state string, code string, at *time.Time) {
+		m.To = append(m.To, fmt.Sprint(len(m.To)+1))
+		m.Deliveries = append(m.Deliveries, client.Delivery{To: m.To[len(m.To)-1], State: state, Carrier: "north", NextAttemptAt: at,
+			Reason: &client.Reason{Code: code, Message: "It is so."}})
+	}
+	add("queued", "waiting_turn", nil)
+	for _, at := range []time.Time{later, soon, later, later} {
+		add("scheduled", "scheduled", &at)
+	}
+	add("failed", "carrier_refused_size", nil)
+	add("delivered", "retrieved", nil)
+	add("sent", "awaiting_report", nil)
+	m.Counts = map[string]int{"queued": 1, "scheduled": 4, "failed": 1, "delivered": 1, "sent": 1}
+	want := "msg_1 from +12125550123 to 8 recipients has not ended: queued. 1 delivered, 1 failed, 1 queued, 4 scheduled, 1 sent. " +
+		"1: queued. It is here, for the carrier north. It is so. " +
+		"2, 3, 4 and 1 more: scheduled. It is here, for the carrier north. It is so. That is at " + clock(soon) + ". " +
+		"6: failed. It is so. It was last tried with the carrier north. mmsgw show tells of the others one by one. " +
+		"It is valid until " + clock(later) + " and is not sent any more after that."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

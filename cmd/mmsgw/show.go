@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"mmsgw/client"
-	"mmsgw/gateway"
 )
 
 func showCommand() *command {
@@ -114,67 +114,102 @@ func sayDelivery(t *terminal, d *client.Delivery) {
 
 func clock(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05 MST") }
 
-// maxTold is how many deliveries the paragraph speaks of one by one.
+// maxTold is how many fates of deliveries the paragraph tells, and how many
+// numbers of each.
 const maxTold = 3
 
 // paragraph says where a message is, what holds it, what happens next and when.
 func paragraph(m *client.Message) string {
-	text := fmt.Sprintf("%s from %s to %d recipients", m.ID, m.From, len(m.To))
-	several := len(m.To) > 1
-	if !several {
-		text = fmt.Sprintf("%s from %s to %s%s", m.ID, m.From, m.To[0], by(&m.Deliveries[0]))
+	text := fmt.Sprintf("%s from %s to %s", m.ID, m.From, m.To[0])
+	if n := len(m.To); n > 1 {
+		text = fmt.Sprintf("%s from %s to %d recipients", m.ID, m.From, n)
 	}
 	if m.Final {
 		text += " has ended: " + m.State + "."
 	} else {
-		text += " is on its way: " + m.State + "."
+		text += " has not ended: " + m.State + "."
 	}
-	if several {
+	if len(m.Counts) > 1 {
 		text += " " + tally(m.Counts) + "."
 	}
-	told := 0
-	for i := range m.Deliveries {
-		d := &m.Deliveries[i]
-		if len(m.Deliveries) > maxTold && (d.State == "delivered" || told == maxTold) {
-			continue
-		}
-		told++
-		if several {
-			text += fmt.Sprintf(" %s%s: %s.", d.To, by(d), d.State)
-		}
-		text += " " + sentence(d)
-	}
-	if end := validity(m); end != "" {
-		text += " " + end
+	text += fates(m)
+	if waits(m) {
+		text += fmt.Sprintf(" It is valid until %s and is not sent any more after that.", clock(m.ExpiresAt))
 	}
 	return text
 }
 
-// by names the carrier of a delivery.
-func by(d *client.Delivery) string {
-	if d.Carrier == "" {
-		return ""
-	}
-	return " by carrier " + d.Carrier
+// fate is what deliveries have in common that are told together.
+type fate struct {
+	state, reason, carrier, status, claim string
+	twice                                 bool
 }
 
-// validity says what the end of its validity means for what has not left.
-func validity(m *client.Message) string {
-	waits, doubtful := false, false
+// fates tells of each delivery; those that have the same fate are told together.
+// Where there are many, the delivered ones go without saying.
+func fates(m *client.Message) string {
+	if len(m.Deliveries) == 1 {
+		return " " + sentence(&m.Deliveries[0])
+	}
+	var order []fate
+	of := map[fate][]*client.Delivery{}
 	for i := range m.Deliveries {
-		switch d := &m.Deliveries[i]; d.State {
-		case "scheduled", "queued", "held":
-			doubt := d.Reason != nil && d.Reason.Code == string(gateway.AmbiguousOutcome)
-			waits, doubtful = waits || !doubt, doubtful || doubt
+		d := &m.Deliveries[i]
+		if len(m.Deliveries) > maxTold && d.State == "delivered" {
+			continue
 		}
+		f := fate{d.State, code(d), d.Carrier, d.CarrierStatus, d.ClaimedBy, d.PossibleDuplicate}
+		if of[f] == nil {
+			order = append(order, f)
+		}
+		of[f] = append(of[f], d)
 	}
-	switch {
-	case waits:
-		return fmt.Sprintf("What has not left by %s is dropped.", clock(m.ExpiresAt))
-	case doubtful:
-		return fmt.Sprintf("Its validity ends at %s.", clock(m.ExpiresAt))
+	text := ""
+	for _, f := range order[:min(len(order), maxTold)] {
+		text += fmt.Sprintf(" %s: %s. %s", some(of[f]), f.state, sentence(first(of[f])))
 	}
-	return ""
+	if len(order) > maxTold {
+		text += " mmsgw show tells of the others one by one."
+	}
+	return text
+}
+
+// first is the delivery that goes on first, or where none does the first to end.
+func first(deliveries []*client.Delivery) *client.Delivery {
+	at := func(d *client.Delivery) (at time.Time) {
+		for _, t := range []*time.Time{d.NextAttemptAt, d.DeliveredAt, d.SentAt} {
+			if t != nil {
+				return *t
+			}
+		}
+		return at
+	}
+	return slices.MinFunc(deliveries, func(a, b *client.Delivery) int { return at(a).Compare(at(b)) })
+}
+
+func code(d *client.Delivery) string {
+	if d.Reason == nil {
+		return ""
+	}
+	return d.Reason.Code
+}
+
+// some names a few numbers and counts the rest.
+func some(deliveries []*client.Delivery) string {
+	var numbers []string
+	for _, d := range deliveries[:min(len(deliveries), maxTold)] {
+		numbers = append(numbers, d.To)
+	}
+	text := strings.Join(numbers, ", ")
+	if n := len(deliveries) - maxTold; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
+
+// waits tells whether anything of a message has not left.
+func waits(m *client.Message) bool {
+	return m.Counts["scheduled"]+m.Counts["queued"]+m.Counts["held"] > 0
 }
 
 // tally lists how many deliveries are in which state.
@@ -190,35 +225,98 @@ func tally(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// sentence says of one delivery what its reason says, when it goes on, and of an
-// end who says so.
+// where says where a delivery is that has not ended, by its state. The carrier's
+// name stands for %s.
+var where = map[string]string{
+	"scheduled": "It is here, for the carrier %s.",
+	"queued":    "It is here, for the carrier %s.",
+	"held":      "It is here, for the carrier %s.",
+	"sending":   "It is on its way to the carrier %s, whose answer is awaited. Without an answer it becomes uncertain.",
+	"uncertain": "It left for the carrier %s.",
+	"sent":      "The carrier %s has it.",
+}
+
+// next says when a delivery goes on, by its reason; of the others: the next try.
+var next = map[string]string{
+	"scheduled":        "That is at %s.",
+	"daily_cap":        "That is at %s.",
+	"standing_changed": "It looks next at %s.",
+}
+
+// sentence says of one delivery where it is, what its reason says, when it goes
+// on, and of an end who says so.
 func sentence(d *client.Delivery) string {
+	reason := code(d)
+	open := where[d.State] != "" && reason != "accepted_by_carrier"
 	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	switch {
-	case d.Reason != nil:
-		parts = append(parts, d.Reason.Message)
-	case d.State == "sending":
-		parts = append(parts, "The carrier is being asked to take it; its answer is awaited.")
+	case reason == "ambiguous_outcome":
+		add(where["uncertain"], d.Carrier)
+	case d.State == "sent" && open && d.SentAt != nil:
+		add("The carrier %s has had it since %s.", d.Carrier, clock(*d.SentAt))
+	case open:
+		add(where[d.State], d.Carrier)
 	}
-	switch next := d.NextAttemptAt; {
-	case next != nil && (d.State == "scheduled" || d.Reason != nil && d.Reason.Code == string(gateway.DailyCap)):
-		parts = append(parts, fmt.Sprintf("That is at %s.", clock(*next)))
-	case next != nil:
-		parts = append(parts, fmt.Sprintf("The next try is at %s.", clock(*next)))
-	case d.DeliveredAt != nil:
-		parts = append(parts, fmt.Sprintf("That was at %s.", clock(*d.DeliveredAt)))
+	if d.Reason != nil {
+		add("%s", d.Reason.Message)
 	}
-	if who := witness[d.ClaimedBy]; who != "" && ended[d.State] {
-		parts = append(parts, "The "+who+" says so.")
+	switch failed := open && d.State != "uncertain" && slices.Contains(tried, reason); {
+	case failed && d.CarrierStatus != "":
+		add("The code of the last try is %s.", d.CarrierStatus)
+	case failed:
+		add("mmsgw carriers tells the code of the last try.")
 	}
-	if d.PossibleDuplicate {
-		parts = append(parts, "It may have been taken twice: it was sent again when no answer had come.")
+	switch at := d.NextAttemptAt; {
+	case at == nil:
+	case at.Before(time.Now()):
+		add("That is due now.")
+	default:
+		add(cmp.Or(next[reason], "The next try is at %s."), clock(*at))
+	}
+	if d.DeliveredAt != nil {
+		add("It was delivered at %s.", clock(*d.DeliveredAt))
+	}
+	if d.ReadAt != nil {
+		add("It was read at %s.", clock(*d.ReadAt))
+	}
+	if by := source(d); !open && by != "" {
+		add("%s", by)
+	}
+	switch {
+	case d.PossibleDuplicate && open:
+		add("It may arrive twice: it was sent again after a request without an answer.")
+	case d.PossibleDuplicate:
+		add("It may have arrived twice: it was sent again after a request without an answer.")
 	}
 	return strings.Join(parts, " ")
 }
 
-// witness is who is believed for an end that is not our own.
-var witness = map[string]string{"carrier": "carrier", "network": "network", "handset": "phone"}
+// tried are the reasons for which a try was in vain.
+var tried = []string{"backing_off", "breaker_open", "lane_stopped", "sender_paused"}
 
-// ended are the states whose witness matters: what we see ourselves has none.
-var ended = map[string]bool{"delivered": true, "undelivered": true, "expired": true, "failed": true, "canceled": true, "unknown": true}
+// source says who tells of an end, and in which words of the carrier's.
+func source(d *client.Delivery) string {
+	carrier := "the carrier " + d.Carrier
+	said := carrier
+	if d.CarrierStatus != "" {
+		said += " (" + d.CarrierStatus + ")"
+	}
+	switch {
+	case d.ClaimedBy == "carrier":
+		return "So says " + said + "."
+	case d.ClaimedBy == "network", d.ClaimedBy == "handset":
+		return "So says a report of " + said + "."
+	case d.ClaimedBy == "operator":
+		return "An operator did that."
+	case d.State == "failed":
+		return "It was last tried with " + said + "."
+	case d.State == "expired":
+		return "It was for " + carrier + "."
+	case d.State == "unknown" && d.SentAt != nil:
+		return "It was sent to " + carrier + " at " + clock(*d.SentAt) + "."
+	case d.State == "unknown":
+		return "It left for " + carrier + "."
+	}
+	return ""
+}

@@ -224,8 +224,8 @@ func (l *lane) order(r reserved, now time.Time) gateway.Order {
 		Lease: l.lease, N: r.requests, Recipients: r.recipients, Group: l.policy.Group(), SameID: l.policy.SameID, Recalls: l.policy.Recalls,
 		Day: l.policy.day(now),
 		Judge: func(d *gateway.Delivery, m *gateway.Message, now time.Time) *gateway.Next {
-			// What was accepted a moment ago was asked then; what waited is asked again.
-			if (d.UpdatedAt.After(m.CreatedAt) || now.Sub(d.UpdatedAt) > aMoment) && !standing(m.Account, m.From, m.Channel) {
+			// Asked at acceptance, and again now: it may have waited long, untouched.
+			if !standing(m.Account, m.From, m.Channel) {
 				next := d.Stand(now)
 				return &next
 			}
