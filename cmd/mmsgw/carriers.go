@@ -97,7 +97,7 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 	if c.Reason != nil {
 		text := c.Reason.Message
 		if c.Code != "" {
-			text += " The carrier's code: " + c.Code + "."
+			text += " The last try: " + answered(c.Code) + "."
 		}
 		t.line("  why        %s", text)
 	}

@@ -76,7 +76,7 @@ func details(e client.Event) string {
 		add("carrier's id ", d.CarrierMessageID)
 	}
 	if e.Type != "delivery.attempted" { // there it is of the attempt before
-		add("carrier says ", d.CarrierStatus)
+		add("", answered(d.CarrierStatus))
 	}
 	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" && d.By == "" {
 		add("claimed by ", d.ClaimedBy)
@@ -97,4 +97,23 @@ func details(e client.Event) string {
 	add("by ", d.By)
 	add("", d.Note)
 	return strings.Join(parts, ", ")
+}
+
+// unanswered are the codes that are the gateway's own, for what is no answer.
+var unanswered = map[string]string{
+	"unreadable": "the carrier's answer can't be read", "no-answer": "the connection ended without an answer", "timeout": "no answer in time",
+	"canceled": "given up before an answer came", "owner_gone": "the node ended before an answer came", "refused": "the carrier refuses connections",
+	"connect-timeout": "the carrier could not be reached in time", "dns": "the carrier's name could not be found", "not-sent": "nothing could be sent",
+	"tls": "the carrier's TLS failed", "media-corrupt": "a stored picture is damaged", "media-unread": "a stored picture could not be read",
+}
+
+// answered tells what a code says, and does not have the carrier say what is ours.
+func answered(code string) string {
+	if code == "" {
+		return ""
+	}
+	if text, ok := unanswered[code]; ok {
+		return text + " (" + code + ")"
+	}
+	return "carrier says " + code
 }

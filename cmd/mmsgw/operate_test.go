@@ -132,6 +132,8 @@ func TestDetails(t *testing.T) {
 		"opted out, by a phone":                                        {Type: "optout.changed", Data: []byte(`{"opted_out":true,"by":"a phone"}`)},
 		"by uid 0":                                                     {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
 		"carriers[north].limits.window log.level, by uid 0":            {Type: "config.reloaded", Data: []byte(`{"changes":["carriers[north].limits.window","log.level"],"by":"uid 0"}`)},
+		"awaiting_report, no answer in time (timeout)":                 {Type: "delivery.uncertain", Data: []byte(`{"reason":"awaiting_report","carrier_status":"timeout"}`)},
+		"sender_paused, carrier says 4007":                             {Type: "delivery.held", Data: []byte(`{"reason":"sender_paused","carrier_status":"4007"}`)},
 		"awaiting_report, by uid 0, the carrier is asked to cancel it": {Type: "delivery.reported", Data: []byte(`{"state":"sent","reason":"awaiting_report","by":"uid 0","note":"the carrier is asked to cancel it"}`)},
 	} {
 		if got := details(e); got != want {
