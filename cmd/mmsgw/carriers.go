@@ -86,6 +86,15 @@ func pauseCarrier(ctx context.Context, t *terminal, r *reach, verb, name string)
 	return nil
 }
 
+// is tells what a carrier does: to one that is not configured nothing goes,
+// whatever its lane was left as.
+func is(c *client.Carrier) string {
+	if !c.Configured {
+		return "gone"
+	}
+	return c.State
+}
+
 // sayCarrier prints a carrier: what it is doing and why, what was agreed, what
 // waits.
 func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
@@ -93,7 +102,7 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 	if !c.Configured {
 		kind = "not in the configuration any more"
 	}
-	t.line("%s  %s  (%s)", t.paint(bold, c.Name), t.paint(colorOf(c.State), c.State), kind)
+	t.line("%s  %s  (%s)", t.paint(bold, c.Name), t.paint(colorOf(is(c)), is(c)), kind)
 	if c.Reason != nil {
 		text := c.Reason.Message
 		if c.Code != "" {
