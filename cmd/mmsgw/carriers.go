@@ -113,8 +113,11 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 	if c.Since != nil {
 		t.line("  since      %s (%s ago)", clock(*c.Since), age(now.Sub(*c.Since)))
 	}
-	if c.NextTryAt != nil {
+	switch {
+	case c.NextTryAt != nil && c.NextTryAt.After(now):
 		t.line("  next try   %s", clock(*c.NextTryAt))
+	case c.NextTryAt != nil: // due, and there was nothing to try with
+		t.line("  next try   with the next message")
 	}
 	if c.PausedAt != nil {
 		t.line("  paused     %s by %s", clock(*c.PausedAt), c.PausedBy)

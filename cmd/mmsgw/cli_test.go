@@ -234,6 +234,13 @@ func TestParagraph(t *testing.T) {
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
+	// What may have left is not told to be here, nor to be dropped.
+	m.State, m.Counts = "held", map[string]int{"held": 1}
+	m.Deliveries[0] = client.Delivery{State: "held", Carrier: "north", ClaimedBy: "gateway", Reason: &client.Reason{Code: "ambiguous_outcome", Message: "Nobody knows."}}
+	want = "msg_1 from +12125550123 to +14165550199 is on its way: held. It may be with the carrier north. Nobody knows. Its validity ends at " + clock(m.ExpiresAt) + "."
+	if got := paragraph(m); got != want {
+		t.Errorf("%q\nwant %q", got, want)
+	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
 	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier"}, {State: "delivered"}, {State: "delivered"}}

@@ -174,3 +174,22 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// A probe that is due waits for something to try with: its time is no promise.
+func TestSayCarrier(t *testing.T) {
+	now := time.Date(2026, 12, 1, 15, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		next       time.Time
+		configured bool
+		want       string
+	}{
+		{now.Add(time.Minute), true, "next try   " + clock(now.Add(time.Minute))}, {now.Add(-time.Minute), true, "next try   with the next message"},
+		{now, false, "north  gone  ("},
+	} {
+		var out bytes.Buffer
+		sayCarrier(&terminal{out: &out}, &client.Carrier{Name: "north", State: "stopped", Configured: c.configured, NextTryAt: &c.next}, now)
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s\nlacks %q", out.String(), c.want)
+		}
+	}
+}

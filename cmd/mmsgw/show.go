@@ -139,15 +139,33 @@ func paragraph(m *client.Message) string {
 		told++
 		text += " " + sentence(d, len(m.To) > 1)
 	}
-	if waits(m) {
+	switch waiting, doubtful := waits(m); {
+	case waiting:
 		text += fmt.Sprintf(" It is worth sending until %s; what has not left by then is dropped.", clock(m.ExpiresAt))
+	case doubtful:
+		text += fmt.Sprintf(" Its validity ends at %s.", clock(m.ExpiresAt))
 	}
 	return text
 }
 
-// waits tells whether anything of a message has not left.
-func waits(m *client.Message) bool {
-	return m.Counts["scheduled"]+m.Counts["queued"]+m.Counts["held"] > 0
+// waits tells whether anything of a message has not left, and whether anything is
+// held that may have.
+func waits(m *client.Message) (waiting, doubtful bool) {
+	for i := range m.Deliveries {
+		switch d := &m.Deliveries[i]; {
+		case inDoubt(d):
+			doubtful = true
+		case d.State == "scheduled" || d.State == "queued" || d.State == "held":
+			waiting = true
+		}
+	}
+	return waiting, doubtful
+}
+
+// inDoubt tells of what is held that the carrier may have: it is not before the
+// carrier, and is never dropped as unsent.
+func inDoubt(d *client.Delivery) bool {
+	return d.State == "held" && d.Reason != nil && d.Reason.Code == "ambiguous_outcome"
 }
 
 // tally lists how many deliveries are in which state.
@@ -181,6 +199,9 @@ func sentence(d *client.Delivery, several bool) string {
 		parts = append(parts, d.To+": "+d.State+".")
 	}
 	place, open := where[d.State]
+	if inDoubt(d) {
+		place = where["uncertain"]
+	}
 	if open {
 		parts = append(parts, fmt.Sprintf(place, d.Carrier))
 	}
