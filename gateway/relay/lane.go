@@ -65,8 +65,8 @@ func newLane(r *Relay, l Lane) *lane {
 }
 
 // change gives the lane another policy and link. What is under way goes on as it
-// began. The note, where there is one, is for the store.
-func (l *lane) change(to Lane) (note gateway.LaneNote, noted bool) {
+// began. The notes are for the store.
+func (l *lane) change(to Lane) (notes []gateway.LaneNote) {
 	p := to.Policy.filled()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +82,14 @@ func (l *lane) change(to Lane) (note gateway.LaneNote, noted bool) {
 	l.hinted = true
 	l.hints++
 	signal(l.wake)
-	return gateway.LaneNote{Status: l.status(), Free: gateway.StandingChanged}, l.owned
+	if !l.owned {
+		return nil
+	}
+	notes = []gateway.LaneNote{{Status: l.status(), Free: gateway.StandingChanged}}
+	if l.health.held == gateway.LaneStopped { // all that waits may have been tried: without a turn nothing finds out
+		notes = append(notes, gateway.LaneNote{Status: l.status(), Free: gateway.LaneStopped})
+	}
+	return notes
 }
 
 func (l *lane) carrier() Link {

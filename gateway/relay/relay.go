@@ -135,7 +135,7 @@ func (r *Relay) change(lanes []Lane) (notes []func()) {
 			}
 			continue
 		}
-		if note, noted := l.change(to); noted {
+		for _, note := range l.change(to) {
 			notes = append(notes, func() { l.note(note) })
 		}
 	}
