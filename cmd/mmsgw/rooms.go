@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type rooms struct {
 	owner    string
 	live     *live
 	now      func() time.Time
+	newID    func() gateway.ID
 	meters   *meters
 }
 
@@ -49,17 +51,18 @@ func openRooms(ctx context.Context, s *setup, log *slog.Logger, fatal func(error
 	// A run has a name of its own: what an earlier one left open is not its.
 	host, _ := os.Hostname()
 	r := &rooms{owner: fmt.Sprintf("%s-%d-%s", host, os.Getpid(), gateway.NewID().Hex()), live: &live{env: s.env}, now: steady(), meters: newMeters()}
+	r.newID = gateway.IDs(r.now)
 	r.live.Store(s)
 	var wake waker
 	var err error
 	if r.store, err = store.Open(ctx, store.Options{
-		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log, Now: r.now,
+		Path: filepath.Join(s.config.StateDir, "mmsgw.db"), DSN: s.config.Database.Reveal(), Log: log, Now: r.now, NewID: r.newID,
 		Wake: wake.lane, WakeDue: wake.timer, Fatal: fatal, Batch: r.meters.batch, Heard: r.meters.heard,
 	}); err != nil {
 		return nil, err
 	}
 	if err = r.openMedia(ctx, s.config, fatal); err == nil {
-		err = r.join(s, log)
+		err = r.join(ctx, s, log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.close())
@@ -104,7 +107,7 @@ func (r *rooms) openMedia(ctx context.Context, c *config.Config, fatal func(erro
 }
 
 // join makes links, relay and domain, and ties them to the stores.
-func (r *rooms) join(s *setup, log *slog.Logger) error {
+func (r *rooms) join(ctx context.Context, s *setup, log *slog.Logger) error {
 	r.pictures = &pictures{blobs: r.blobs, index: r.store}
 	join := seams{media: r.pictures, messages: r.store, reports: r.store, queue: r.store}
 	for i := range s.config.Carriers {
@@ -120,12 +123,17 @@ func (r *rooms) join(s *setup, log *slog.Logger) error {
 	if r.carriers, err = carrier.NewSet(join.reports, r.links...); err != nil {
 		return err
 	}
+	waiting, err := r.store.ReadyLanes(ctx)
+	if err != nil {
+		return err
+	}
+	lost := slices.DeleteFunc(waiting, func(name string) bool { return carrierNamed(s, name) != nil })
 	r.relay = relay.New(relay.Options{
-		Owner: r.owner, Queue: join.queue, Lanes: join.lanes, DrainTimeout: r.drainTime, Log: log, Now: r.now,
+		Owner: r.owner, Queue: join.queue, Lanes: join.lanes, Lost: lost, DrainTimeout: r.drainTime, Log: log, Now: r.now,
 		Standing: r.live.standing, Observe: r.meters.dialled,
 	})
 	r.gateway = &gateway.Gateway{
-		Numbers: r.live, Carriers: r.carriers, Media: join.media, Messages: join.messages, Consent: r.store, Lanes: r.relay, Now: r.now, NewID: gateway.NewID,
+		Numbers: r.live, Carriers: r.carriers, Media: join.media, Messages: join.messages, Consent: r.store, Lanes: r.relay, Now: r.now, NewID: r.newID,
 		Judged: r.meters.judged,
 	}
 	r.gateway.Rules.Store(s.rules)
@@ -135,7 +143,7 @@ func (r *rooms) join(s *setup, log *slog.Logger) error {
 // link makes the link of a carrier.
 func (r *rooms) link(c *config.Carrier, log *slog.Logger) (*carrier.Link, error) {
 	o := linkOptions(c)
-	o.Log, o.Now = log, r.now
+	o.Log, o.Now, o.NewID = log, r.now, r.newID
 	return carrier.New(o, r.pictures.Bytes)
 }
 

@@ -180,16 +180,17 @@ func (l *lane) tell(did change, r gateway.Result) {
 		}
 		l.log().LogAttrs(context.Background(), s.level, s.text, attrs...)
 	}
-	l.note(note)
+	l.relay.note(note)
 	if did.event != "" && note.Status.Reason == "" {
 		l.relay.evade(l)
 	}
 }
 
-// evade: what waits in lanes that stand may go on with one that goes again.
+// evade: what waits in lanes that stand, or that nobody has any more, may go on
+// with one that goes again.
 func (r *Relay) evade(goes *lane) {
 	r.mu.RLock()
-	all := slices.Collect(maps.Values(r.lanes))
+	all, lost := slices.Collect(maps.Values(r.lanes)), slices.Collect(maps.Keys(r.lost))
 	r.mu.RUnlock()
 	for _, l := range all {
 		l.mu.Lock()
@@ -197,22 +198,25 @@ func (r *Relay) evade(goes *lane) {
 		stands := l.owned && (note.Status.Reason != "" || l.paused)
 		l.mu.Unlock()
 		if stands && l != goes {
-			l.note(note)
+			r.note(note)
 		}
+	}
+	for _, name := range lost {
+		r.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true})
 	}
 }
 
 // note hands a note to the store and, where that fails, again while the process
 // lives.
-func (l *lane) note(n gateway.LaneNote) {
-	l.relay.opt.Queue.Note(n, func(err error) {
+func (r *Relay) note(n gateway.LaneNote) {
+	r.opt.Queue.Note(n, func(err error) {
 		if err == nil {
 			return
 		}
 		go func() {
-			l.log().Error("the lane's status could not be stored; it is tried again", gateway.KeyError, err)
-			if l.relay.pause(maxPause) {
-				l.note(n)
+			r.opt.Log.Error("the lane's status could not be stored; it is tried again", gateway.KeyCarrier, n.Status.Lane, gateway.KeyError, err)
+			if r.pause(maxPause) {
+				r.note(n)
 			}
 		}()
 	})

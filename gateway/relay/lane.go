@@ -65,7 +65,8 @@ func newLane(r *Relay, l Lane) *lane {
 }
 
 // change gives the lane another policy and link. What is under way goes on as it
-// began. The notes are for the store.
+// began. What was wrong with carrier, account or number may have been mended: the
+// notes, for the store, let what was held for it take its turn.
 func (l *lane) change(to Lane) (notes []gateway.LaneNote) {
 	p := to.Policy.filled()
 	l.mu.Lock()
@@ -76,7 +77,7 @@ func (l *lane) change(to Lane) (notes []gateway.LaneNote) {
 		l.pace.left = left
 	}
 	l.policy, l.link, l.spent = p, to.Link, time.Time{}
-	if l.health.held != "" { // what was wrong may have been mended
+	if l.health.held != "" {
 		l.health.until = l.relay.opt.Now()
 	}
 	l.hinted = true
@@ -85,11 +86,7 @@ func (l *lane) change(to Lane) (notes []gateway.LaneNote) {
 	if !l.owned {
 		return nil
 	}
-	notes = []gateway.LaneNote{{Status: l.status(), Free: gateway.StandingChanged}}
-	if l.health.held == gateway.LaneStopped { // all that waits may have been tried: without a turn nothing finds out
-		notes = append(notes, gateway.LaneNote{Status: l.status(), Free: gateway.LaneStopped})
-	}
-	return notes
+	return []gateway.LaneNote{{Status: l.status(), Free: gateway.StandingChanged}, {Status: l.status(), Free: gateway.LaneStopped}}
 }
 
 func (l *lane) carrier() Link {
@@ -148,6 +145,9 @@ func (l *lane) own(ctx context.Context) {
 			l.spent = lease.Status.Until // what another run found; past it, the row is to say so
 		}
 		l.pace = newPacer(l.policy.PerSecond, l.policy.Burst, l.relay.opt.Now())
+		if lease.Epoch > 1 { // somebody had the lane before
+			l.pace.rest()
+		}
 		l.hinted, l.full = true, true // until the store has said otherwise
 		l.hints++
 	}
@@ -197,7 +197,7 @@ func (l *lane) ask(now time.Time) (again time.Time) {
 	hints, status := l.hints, l.status()
 	l.mu.Unlock()
 	if fresh {
-		l.note(gateway.LaneNote{Status: status})
+		l.relay.note(gateway.LaneNote{Status: status})
 		l.relay.evade(l)
 	}
 	if want.requests > 0 {
@@ -345,7 +345,7 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 		go f.run()
 	}
 	if news { // here nothing of the queue may be called
-		go l.note(note)
+		go l.relay.note(note)
 	}
 	if resumed {
 		go l.relay.evade(l)

@@ -27,8 +27,7 @@ type departure struct {
 	units int
 }
 
-// newPacer begins without credit for a burst: what another run of this process,
-// or another node, sent a moment ago is not known.
+// newPacer begins at a time, without credit for a burst.
 func newPacer(perSecond float64, burst int, now time.Time) pacer {
 	if perSecond <= 0 {
 		return pacer{}
@@ -37,6 +36,14 @@ func newPacer(perSecond float64, burst int, now time.Time) pacer {
 	p := pacer{interval: interval, lead: time.Duration(burst-1) * interval, most: mostUnits(perSecond, burst)}
 	p.next = now.Add(p.lead)
 	return p
+}
+
+// rest lets nothing leave for a second: what another run of this process, or
+// another node, sent a moment ago is not known.
+func (p *pacer) rest() {
+	if p.interval > 0 {
+		p.next = p.next.Add(time.Second + slack)
+	}
 }
 
 // mostUnits is the bound on a second.

@@ -58,6 +58,7 @@ type Options struct {
 	Owner        string // names this run of this process, no other before or after: what an earlier one left open is seen by it
 	Queue        Queue
 	Lanes        []Lane
+	Lost         []string             // lanes that rows name and the configuration does not
 	Renew        time.Duration        // how often leases are renewed, a third of their length; default 3 s
 	DrainTimeout func() time.Duration // how long requests under way may finish on stopping; default 20 s
 	Log          *slog.Logger
@@ -71,13 +72,13 @@ type Options struct {
 
 // Relay runs the lanes and the timer. It is a gateway.Lanes.
 type Relay struct {
-	opt   Options
-	due   chan struct{}   // something is due earlier than known
-	gone  chan struct{}   // Run has returned: what still waits is given up
-	stray map[string]bool // lanes that rows name and the configuration does not
+	opt  Options
+	due  chan struct{} // something is due earlier than known
+	gone chan struct{} // Run has returned: what still waits is given up
 
 	mu      sync.RWMutex
 	lanes   map[string]*lane
+	lost    map[string]bool // lanes that rows name and the configuration does not; false: not yet told
 	leaving []*lane         // no longer configured; what they have under way finishes
 	running context.Context // of the loops; nil before Run
 	sends   context.Context // of all requests
@@ -105,7 +106,10 @@ func New(opt Options) *Relay {
 	if opt.Observe == nil {
 		opt.Observe = func(Observation) {}
 	}
-	r := &Relay{opt: opt, lanes: map[string]*lane{}, due: make(chan struct{}, 1), gone: make(chan struct{}), stray: map[string]bool{}}
+	r := &Relay{opt: opt, lanes: map[string]*lane{}, due: make(chan struct{}, 1), gone: make(chan struct{}), lost: map[string]bool{}}
+	for _, name := range opt.Lost {
+		r.lost[name] = false
+	}
 	for _, l := range opt.Lanes {
 		r.lanes[l.Name] = newLane(r, l)
 	}
@@ -126,6 +130,7 @@ func (r *Relay) change(lanes []Lane) (notes []func()) {
 	keep := map[string]bool{}
 	for _, to := range lanes {
 		keep[to.Name] = true
+		delete(r.lost, to.Name)
 		l := r.lanes[to.Name]
 		if l == nil {
 			l = newLane(r, to)
@@ -136,7 +141,7 @@ func (r *Relay) change(lanes []Lane) (notes []func()) {
 			continue
 		}
 		for _, note := range l.change(to) {
-			notes = append(notes, func() { l.note(note) })
+			notes = append(notes, func() { r.note(note) })
 		}
 	}
 	for name, l := range r.lanes {
@@ -144,13 +149,25 @@ func (r *Relay) change(lanes []Lane) (notes []func()) {
 			continue
 		}
 		delete(r.lanes, name)
+		r.lost[name] = false
 		r.leaving = append(r.leaving, l)
 		if l.stop != nil {
 			l.stop()
 		}
-		notes = append(notes, func() { l.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true}) })
+		notes = append(notes, func() { r.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true}) })
 	}
 	return notes
+}
+
+// tellLost says once that deliveries wait for a carrier that there is not.
+func (r *Relay) tellLost(lane string) {
+	r.mu.Lock()
+	told := r.lost[lane]
+	r.lost[lane] = true
+	r.mu.Unlock()
+	if !told {
+		r.opt.Log.Warn("messages wait for a carrier that is not configured; they expire unless it is configured again", gateway.KeyCarrier, lane)
+	}
 }
 
 // start runs a lane's loop. r.mu is held.
@@ -250,6 +267,10 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	r.loops.Go(func() { r.keepTime(ctx) })
 	r.mu.Unlock()
+	for _, name := range r.opt.Lost {
+		r.tellLost(name)
+		r.note(gateway.LaneNote{Status: gateway.LaneStatus{Lane: name}, Evade: true})
+	}
 	<-ctx.Done()
 	r.loops.Wait()
 	patience := r.opt.DrainTimeout()

@@ -10,6 +10,7 @@ import (
 const (
 	dueBatch  = 500                   // deliveries woken at a time
 	timerRest = 10 * time.Millisecond // between two looks: what falls due meanwhile goes together
+	lostEvery = time.Minute           // another carrier is looked for, where the delivery's own is gone
 	timerMax  = time.Minute           // without a look; the store's word for it is a help only
 )
 
@@ -90,9 +91,14 @@ func (r *Relay) onDue(d *gateway.Delivery, now time.Time) gateway.Next {
 	case d.State == gateway.Sent || !now.Before(d.ValidUntil):
 		return Policy{}.OnDue(d, now)
 	}
-	if !r.stray[d.Lane] {
-		r.stray[d.Lane] = true
-		r.opt.Log.Warn("messages wait for a carrier that is not configured; they expire unless it is configured again", gateway.KeyCarrier, d.Lane)
+	r.tellLost(d.Lane)
+	if !d.GoesOn() {
+		return linger(d, now)
 	}
-	return r.beside(d, linger(d, now), false)
+	next := d.Turn() // in a lane that nobody has: there it is at hand when the carrier is back
+	if d.Spare != "" {
+		next = linger(d, now)
+		next.Due = d.Within(now.Add(lostEvery))
+	}
+	return r.beside(d, next, false)
 }

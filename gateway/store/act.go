@@ -24,7 +24,9 @@ type acting struct {
 func (c *acting) rows() int { return 2 * len(c.keys) }
 
 func (c *acting) apply(b *batch) error {
+	before := c.count // of an apply that may have been committed, its answer lost
 	c.count = 0
+	defer func() { c.count = max(c.count, before) }()
 	messages := map[gateway.ID]*gateway.Message{}
 	for _, k := range c.keys {
 		d, err := b.delivery(k)

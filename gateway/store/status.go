@@ -299,6 +299,22 @@ func (s *Store) Backlog(ctx context.Context) ([]gateway.Backlog, error) {
 	return all, err
 }
 
+// ReadyLanes are the lanes in which something waits for its turn. It looks at one
+// row of each.
+func (s *Store) ReadyLanes(ctx context.Context) (lanes []string, err error) {
+	last, more := "", true
+	for more && err == nil {
+		more = false
+		err = s.read(ctx, "SELECT lane FROM deliveries WHERE ready = 1 AND lane > $1 ORDER BY lane LIMIT 1", func(rows *sql.Rows) error {
+			more = true
+			err := rows.Scan(&last)
+			lanes = append(lanes, last)
+			return err
+		}, last)
+	}
+	return lanes, err
+}
+
 // left is how much of the day's limit is left.
 func (b *batch) left(lane string, day gateway.Day) (int, error) {
 	if day.Limit == 0 {
