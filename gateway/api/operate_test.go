@@ -247,17 +247,21 @@ func TestNoBody(t *testing.T) {
 // What waits for a carrier that is not configured is promised no turn.
 func TestWaitsForNobody(t *testing.T) {
 	w := open(t)
-	m := w.send(base(`,"text":"hi"`))
-	why := func() client.Reason {
+	now := w.send(base(`,"text":"hi"`))
+	later := w.send(base(`,"text":"hi","send_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"`))
+	why := func(m *client.Message) client.Reason {
 		var read client.Message
 		decode(t, w.get("/v1/messages/"+m.ID).body, &read)
 		return *read.Deliveries[0].Reason
 	}
-	if r := why(); r.Code != "waiting_turn" || strings.Contains(r.Message, "not in the configuration") {
+	if r := why(now); r.Code != "waiting_turn" || strings.Contains(r.Message, "not in the configuration") {
 		t.Errorf("%+v", r)
 	}
 	w.desk.links = nil
-	if r := why(); r.Code != "waiting_turn" || !strings.Contains(r.Message, "not in the configuration") || strings.Contains(r.Message, "rate") {
+	if r := why(now); r.Code != "waiting_turn" || !strings.Contains(r.Message, "not in the configuration") || strings.Contains(r.Message, "rate") {
+		t.Errorf("%+v", r)
+	}
+	if r := why(later); r.Code != "scheduled" || !strings.Contains(r.Message, "not in the configuration") {
 		t.Errorf("%+v", r)
 	}
 }

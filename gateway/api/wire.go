@@ -19,7 +19,7 @@ func (s *Server) wireMessage(m *gateway.Message, attempts []gateway.Attempt) *cl
 	for i := range m.Deliveries {
 		w.Deliveries[i] = wireDelivery(&m.Deliveries[i], m.Channel, covering[i])
 		d := &w.Deliveries[i]
-		if d.State != string(gateway.Queued) || d.Reason == nil {
+		if d.Reason == nil || !slices.Contains(turns, gateway.Reason(d.Reason.Code)) {
 			continue
 		}
 		if links == nil {
@@ -31,6 +31,10 @@ func (s *Server) wireMessage(m *gateway.Message, attempts []gateway.Attempt) *cl
 	}
 	return w
 }
+
+// turns are the reasons that promise a turn, or that the lane goes on.
+var turns = []gateway.Reason{gateway.WaitingTurn, gateway.BackingOff, gateway.WaitsForTime, gateway.CarrierPaused, gateway.BreakerOpen,
+	gateway.LaneStopped, gateway.SenderPaused, gateway.DailyCap}
 
 // forNobody is said of what waits for a carrier that a reload took away: neither
 // a turn nor a try will come.
