@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 var open = []string{"testdata/backlog", "testdata/bench"}
 
 // peers are the rooms that any test may import: real ones stand in for mocks.
-var peers = []string{"gateway/store", "mm7", "picture", "simulator"}
+var peers = []string{"capability", "gateway/store", "mm7", "picture", "simulator"}
 
 // impure are the packages, with all below them, that the domain does not touch.
 // net/netip, net/url and their like only compute, and are welcome.

@@ -47,7 +47,7 @@ type words struct{ why, next string }
 
 var reasonText = map[Reason]words{
 	WaitingTurn:          {"It waits for its turn with the carrier.", "It leaves as soon as the agreed rate allows."},
-	BackingOff:           {"The last try did not succeed.", "It is tried again at the time given."},
+	BackingOff:           {"The last try did not succeed.", "It is tried again after a wait."},
 	WaitsForTime:         {"It was submitted to be sent at a later time.", "It is sent when that time comes."},
 	CarrierPaused:        {"An operator paused sending to this carrier.", "It goes on when an operator resumes the carrier (mmsgw carriers resume)."},
 	BreakerOpen:          {"The carrier does not answer, or has no room for messages, so nothing is sent to it.", "The gateway tries one message from time to time and goes on by itself when the carrier takes it."},
@@ -56,8 +56,8 @@ var reasonText = map[Reason]words{
 	DailyCap:             {"The carrier's limit for the day is used up.", "It goes on after the carrier's midnight."},
 	AwaitingReport:       {"The carrier took the message.", "Its report of what became of it is awaited."},
 	AmbiguousOutcome:     {"The request left, but no answer came: the carrier may or may not have the message.", "A report settles it, or an operator by retrying it; else the end of its validity makes it unknown."},
-	OperatorHold:         {"An operator holds it back.", "It goes on when an operator releases it, and ends with its validity."},
-	StandingChanged:      {"When its time came, the account or its number was not allowed to send any more.", "The gateway asks again every few minutes and sends it when that is put right, until its validity ends."},
+	OperatorHold:         {"An operator holds it back.", "It goes on when an operator releases it (mmsgw release)."},
+	StandingChanged:      {"When its time came, the account or its number was not allowed to send any more.", "The gateway asks again every few minutes, and sends it when that is put right."},
 	MediaCorruptStored:   {"A stored picture is damaged, so the message is not sent.", "An operator has to look at the storage."},
 	ExpiredBeforeSend:    {"It was not sent before its validity ended and was dropped.", "Nothing more. It can be sent anew with retry."},
 	ExpiredAtCarrier:     {"The carrier could not hand it over before its validity ended.", "Nothing more."},
@@ -72,7 +72,7 @@ var reasonText = map[Reason]words{
 	RecipientRejected:    {"The recipient or the network rejected the message.", "Nothing more."},
 	ForwardedUnconfirmed: {"The carrier passed it to another network; whether it arrived has not been told.", "A later report may tell."},
 	NoReport:             {"No report came in time: whether it arrived is not known.", "A late report still counts."},
-	Indeterminate:        {"The carrier can't tell what became of it.", "Nothing more, unless a later report says that it arrived."},
+	Indeterminate:        {"The carrier can't tell what became of it.", "A later report that it arrived would still count."},
 	CanceledByCaller:     {"It was canceled before it was handed over.", "Nothing more."},
 	OptedOut:             {"The recipient has asked not to get messages from this account.", "Nothing more. They have to opt in again themselves."},
 	AcceptedByCarrier:    {"The carrier took it; no report was asked for.", "Nothing more."},
@@ -96,7 +96,7 @@ func (d *Delivery) Why() string {
 	case d.Reason == AwaitingReport && d.State == Uncertain:
 		return "The request left, but no answer came: the carrier may or may not have the message. Its report is awaited."
 	case d.Reason == BackingOff && d.State == Uncertain:
-		return "The request left, but no answer came: the carrier may or may not have the message. It is sent again at the time given, unless a report comes first."
+		return "The request left, but no answer came: the carrier may or may not have the message. It is sent again after a wait, unless a report comes first."
 	case d.Reason == ForwardedUnconfirmed && d.State == Undecided:
 		return "The carrier passed it to another network, and no report came in time: whether it arrived is not known."
 	case d.Reason == RefusedAddress && d.State == Undelivered:

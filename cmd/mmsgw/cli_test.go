@@ -234,22 +234,22 @@ func TestParagraph(t *testing.T) {
 		Deliveries: []client.Delivery{{To: "+14165550199", State: "queued", Carrier: "north", ClaimedBy: "gateway", Reason: reason}}}
 	at := m.CreatedAt.AddDate(2026, 0, 0)
 	m.Deliveries[0].NextAttemptAt, m.ExpiresAt = &at, at.AddDate(0, 0, 1)
-	want := "msg_1 from +12125550123 to +14165550199 is on its way: queued. It is here, on its way to the carrier north. The last try did not succeed. " +
-		"It is tried again at " + clock(at) + ". It is worth sending until " + clock(m.ExpiresAt) + "; what has not left by then is dropped."
+	want := "msg_1 from +12125550123 to +14165550199 by carrier north is on its way: queued. The last try did not succeed. " +
+		"The next try is at " + clock(at) + ". What has not left by " + clock(m.ExpiresAt) + " is dropped."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	// What may have left is not told to be here, nor to be dropped.
 	m.State, m.Counts = "held", map[string]int{"held": 1}
 	m.Deliveries[0] = client.Delivery{State: "held", Carrier: "north", ClaimedBy: "gateway", Reason: &client.Reason{Code: "ambiguous_outcome", Message: "Nobody knows."}}
-	want = "msg_1 from +12125550123 to +14165550199 is on its way: held. It may be with the carrier north. Nobody knows. Its validity ends at " + clock(m.ExpiresAt) + "."
+	want = "msg_1 from +12125550123 to +14165550199 by carrier north is on its way: held. Nobody knows. Its validity ends at " + clock(m.ExpiresAt) + "."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	m.Final, m.State, m.To = true, "mixed", []string{"1", "2", "3", "4", "5"}
 	m.Counts = map[string]int{"delivered": 4, "failed": 1}
 	m.Deliveries = []client.Delivery{{State: "delivered"}, {State: "delivered"}, {To: "3", State: "failed", Reason: reason, ClaimedBy: "carrier"}, {State: "delivered"}, {State: "delivered"}}
-	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. So says the carrier."
+	want = "msg_1 from +12125550123 to 5 recipients has ended: mixed. 4 delivered, 1 failed. 3: failed. The last try did not succeed. The carrier says so."
 	if got := paragraph(m); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

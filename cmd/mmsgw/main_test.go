@@ -296,17 +296,22 @@ func (w *town) status(path string) int {
 	return resp.StatusCode
 }
 
-// until asks again and again.
+// until asks again and again, for half a minute.
 func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	untilWithin(t, 30*time.Second, what, done)
+}
+
+func untilWithin(t *testing.T, most time.Duration, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(30 * time.Second)
+	limit := time.After(most)
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("after 30 s still not: %s", what)
+			t.Fatalf("after %s still not: %s", most, what)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func TestOperate(t *testing.T) {
 	}
 	w.do("queue", "--output", "json").want(t, exitDone, `{"carrier":"north","state":"`, "")
 	w.do("carriers").want(t, exitDone, "waiting    3 deliveries", "")
-	for _, want := range []string{"is on its way: held.", "2 held.", "An operator paused sending to this carrier.", "It is worth sending until"} {
+	for _, want := range []string{"is on its way: held.", "2 held.", "An operator paused sending to this carrier.", "What has not left by"} {
 		w.do("show", first.ID).want(t, exitDone, want, "")
 	}
 	w.do("show", second.ID).want(t, exitDone, "It is sent when that time comes. That is at "+clock(*second.SendAt), "")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mmsgw/client"
+	"mmsgw/gateway"
 )
 
 func showCommand() *command {
@@ -118,16 +119,17 @@ const maxTold = 3
 
 // paragraph says where a message is, what holds it, what happens next and when.
 func paragraph(m *client.Message) string {
-	text := fmt.Sprintf("%s from %s to %s", m.ID, m.From, m.To[0])
-	if n := len(m.To); n > 1 {
-		text = fmt.Sprintf("%s from %s to %d recipients", m.ID, m.From, n)
+	text := fmt.Sprintf("%s from %s to %d recipients", m.ID, m.From, len(m.To))
+	several := len(m.To) > 1
+	if !several {
+		text = fmt.Sprintf("%s from %s to %s%s", m.ID, m.From, m.To[0], by(&m.Deliveries[0]))
 	}
 	if m.Final {
 		text += " has ended: " + m.State + "."
 	} else {
 		text += " is on its way: " + m.State + "."
 	}
-	if len(m.To) > 1 {
+	if several {
 		text += " " + tally(m.Counts) + "."
 	}
 	told := 0
@@ -137,35 +139,42 @@ func paragraph(m *client.Message) string {
 			continue
 		}
 		told++
-		text += " " + sentence(d, len(m.To) > 1)
+		if several {
+			text += fmt.Sprintf(" %s%s: %s.", d.To, by(d), d.State)
+		}
+		text += " " + sentence(d)
 	}
-	switch waiting, doubtful := waits(m); {
-	case waiting:
-		text += fmt.Sprintf(" It is worth sending until %s; what has not left by then is dropped.", clock(m.ExpiresAt))
-	case doubtful:
-		text += fmt.Sprintf(" Its validity ends at %s.", clock(m.ExpiresAt))
+	if end := validity(m); end != "" {
+		text += " " + end
 	}
 	return text
 }
 
-// waits tells whether anything of a message has not left, and whether anything is
-// held that may have.
-func waits(m *client.Message) (waiting, doubtful bool) {
-	for i := range m.Deliveries {
-		switch d := &m.Deliveries[i]; {
-		case inDoubt(d):
-			doubtful = true
-		case d.State == "scheduled" || d.State == "queued" || d.State == "held":
-			waiting = true
-		}
+// by names the carrier of a delivery.
+func by(d *client.Delivery) string {
+	if d.Carrier == "" {
+		return ""
 	}
-	return waiting, doubtful
+	return " by carrier " + d.Carrier
 }
 
-// inDoubt tells of what is held that the carrier may have: it is not before the
-// carrier, and is never dropped as unsent.
-func inDoubt(d *client.Delivery) bool {
-	return d.State == "held" && d.Reason != nil && d.Reason.Code == "ambiguous_outcome"
+// validity says what the end of its validity means for what has not left.
+func validity(m *client.Message) string {
+	waits, doubtful := false, false
+	for i := range m.Deliveries {
+		switch d := &m.Deliveries[i]; d.State {
+		case "scheduled", "queued", "held":
+			doubt := d.Reason != nil && d.Reason.Code == string(gateway.AmbiguousOutcome)
+			waits, doubtful = waits || !doubt, doubtful || doubt
+		}
+	}
+	switch {
+	case waits:
+		return fmt.Sprintf("What has not left by %s is dropped.", clock(m.ExpiresAt))
+	case doubtful:
+		return fmt.Sprintf("Its validity ends at %s.", clock(m.ExpiresAt))
+	}
+	return ""
 }
 
 // tally lists how many deliveries are in which state.
@@ -181,46 +190,35 @@ func tally(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// where says where a delivery in a state is. The carrier's name stands for %s.
-var where = map[string]string{
-	"scheduled": "It is here, to be sent by the carrier %s.",
-	"queued":    "It is here, on its way to the carrier %s.",
-	"held":      "It is held here, before the carrier %s.",
-	"sending":   "The carrier %s is being asked to take it; its answer is awaited.",
-	"uncertain": "It may be with the carrier %s.",
-	"sent":      "It is with the carrier %s.",
-}
-
-// sentence says of one delivery where it is, what its reason says, when it goes
-// on, and of an end who says so.
-func sentence(d *client.Delivery, several bool) string {
+// sentence says of one delivery what its reason says, when it goes on, and of an
+// end who says so.
+func sentence(d *client.Delivery) string {
 	var parts []string
-	if several {
-		parts = append(parts, d.To+": "+d.State+".")
-	}
-	place, open := where[d.State]
-	if inDoubt(d) {
-		place = where["uncertain"]
-	}
-	if open {
-		parts = append(parts, fmt.Sprintf(place, d.Carrier))
-	}
-	if d.Reason != nil {
-		parts = append(parts, d.Reason.Message)
-	}
 	switch {
-	case d.NextAttemptAt != nil && d.State == "scheduled":
-		parts = append(parts, fmt.Sprintf("That is at %s.", clock(*d.NextAttemptAt)))
-	case d.NextAttemptAt != nil:
-		parts = append(parts, fmt.Sprintf("It is tried again at %s.", clock(*d.NextAttemptAt)))
-	case d.DeliveredAt != nil:
-		parts = append(parts, fmt.Sprintf("It was delivered at %s.", clock(*d.DeliveredAt)))
+	case d.Reason != nil:
+		parts = append(parts, d.Reason.Message)
+	case d.State == "sending":
+		parts = append(parts, "The carrier is being asked to take it; its answer is awaited.")
 	}
-	if !open && d.ClaimedBy != "" {
-		parts = append(parts, "So says the "+d.ClaimedBy+".")
+	switch next := d.NextAttemptAt; {
+	case next != nil && (d.State == "scheduled" || d.Reason != nil && d.Reason.Code == string(gateway.DailyCap)):
+		parts = append(parts, fmt.Sprintf("That is at %s.", clock(*next)))
+	case next != nil:
+		parts = append(parts, fmt.Sprintf("The next try is at %s.", clock(*next)))
+	case d.DeliveredAt != nil:
+		parts = append(parts, fmt.Sprintf("That was at %s.", clock(*d.DeliveredAt)))
+	}
+	if who := witness[d.ClaimedBy]; who != "" && ended[d.State] {
+		parts = append(parts, "The "+who+" says so.")
 	}
 	if d.PossibleDuplicate {
 		parts = append(parts, "It may have been taken twice: it was sent again when no answer had come.")
 	}
 	return strings.Join(parts, " ")
 }
+
+// witness is who is believed for an end that is not our own.
+var witness = map[string]string{"carrier": "carrier", "network": "network", "handset": "phone"}
+
+// ended are the states whose witness matters: what we see ourselves has none.
+var ended = map[string]bool{"delivered": true, "undelivered": true, "expired": true, "failed": true, "canceled": true, "unknown": true}

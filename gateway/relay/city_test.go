@@ -273,7 +273,6 @@ func lasting(d time.Duration) func(*gateway.Submission) {
 func of(account string) func(*gateway.Submission) {
 	return func(s *gateway.Submission) { s.Account = account }
 }
-func unreported(s *gateway.Submission) { s.Report = false }
 func to(numbers ...gateway.Number) func(*gateway.Submission) {
 	return func(s *gateway.Submission) {
 		s.To = nil

@@ -49,8 +49,10 @@ func TestHealthProbesOneOfASender(t *testing.T) {
 		t.Errorf("before its time: %+v", next)
 	}
 	judge := h.judge(p)
-	if judge(a, m, late) != nil || judge(a, m, late) != nil {
-		t.Error("the first one is not let through")
+	for range 2 { // asked again of the same one, the answer is the same
+		if judge(a, m, late) != nil {
+			t.Error("the first one is not let through")
+		}
 	}
 	if next := judge(b, m, late); next == nil || !next.Due.After(late) {
 		t.Errorf("a second one: %+v", next)

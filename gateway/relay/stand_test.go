@@ -3,6 +3,7 @@ package relay_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,9 +222,10 @@ func TestStandStopBesideOthers(t *testing.T) {
 func TestStandSender(t *testing.T) {
 	town(t, func(c *city) {
 		north := c.carriers["north"]
-		refused := true
+		var refused atomic.Bool
+		refused.Store(true)
 		north.script(func(d gateway.Dispatch, _ int) gateway.Result {
-			if refused && d.Message.From == second {
+			if refused.Load() && d.Message.From == second {
 				return noSender
 			}
 			return taken
@@ -248,7 +250,7 @@ func TestStandSender(t *testing.T) {
 		if more := probes() - n; more < 10 || more > 13 {
 			t.Errorf("the sender was tried %d times in an hour", more)
 		}
-		refused = false
+		refused.Store(false)
 		c.wait(5*time.Minute + 5*time.Second)
 		c.is(gateway.Delivered, gateway.Retrieved, append(bad, more...)...)
 		if s := c.status("north"); s.Reason != "" {
@@ -330,7 +332,7 @@ func TestStandDayCaps(t *testing.T) {
 			p := agreed()
 			p.PerDay, p.DayZone = 10, zone
 			town(t, func(c *city) {
-				c.shift = begin.Sub(time.Now())
+				c.shift = time.Until(begin)
 				c.restart()
 				c.days(zone)
 			}, p)
