@@ -116,8 +116,10 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 	switch {
 	case c.NextTryAt != nil && c.NextTryAt.After(now):
 		t.line("  next try   %s", clock(*c.NextTryAt))
-	case c.NextTryAt != nil: // due, and there was nothing to try with
+	case c.NextTryAt != nil && c.Waiting == 0: // due, and there was nothing to try with
 		t.line("  next try   with the next message")
+	case c.NextTryAt != nil:
+		t.line("  next try   is due now")
 	}
 	if c.PausedAt != nil {
 		t.line("  paused     %s by %s", clock(*c.PausedAt), c.PausedBy)
