@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -24,5 +25,25 @@ func TestRelayReloadTriesStoppedLane(t *testing.T) {
 		b.relay.Change([]Lane{{"north", b.edge, Policy{}}})
 		b.wait(time.Second)
 		b.expect(map[gateway.State]int{gateway.Sent: 2})
+	})
+}
+
+// TestRelayTellsOfASpentDay: the log says once that nothing is sent before the
+// carrier's midnight, and once that it goes on.
+func TestRelayTellsOfASpentDay(t *testing.T) {
+	run(t, Policy{PerDay: 1}, func(b *bench) {
+		b.change(func() { b.memory.spent = true })
+		b.accept("north", 2)
+		b.wait(time.Minute)
+		b.accept("north", 1)
+		b.wait(time.Hour)
+		if log := b.log.String(); strings.Count(log, "limit for the day is used up") != 1 || !strings.Contains(log, "reason=daily_cap") || strings.Contains(log, "day begins") {
+			b.Errorf("logged: %s", log)
+		}
+		b.change(func() { b.memory.spent = false })
+		b.wait(24 * time.Hour)
+		if log := b.log.String(); strings.Count(log, "limit for the day is used up") != 1 || strings.Count(log, "the carrier's day begins") != 1 {
+			b.Errorf("logged: %s", log)
+		}
 	})
 }
