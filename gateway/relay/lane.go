@@ -356,7 +356,7 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 		l.log().Warn("nothing could be taken from the store; it is tried again", gateway.KeyError, err)
 	}
 	if spent { // the feed has no event of it
-		l.log().Warn("the carrier's limit for the day is used up: nothing is sent to it before its midnight", gateway.KeyReason, string(gateway.DailyCap), gateway.KeyDue, day.End)
+		l.log().Warn("the carrier's limit for the day is used up: nothing is sent to it before its midnight", gateway.KeyReason, string(gateway.DailyCap), gateway.KeyDue, day.End.UTC())
 	}
 }
 
