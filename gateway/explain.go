@@ -173,7 +173,7 @@ var errorText = map[string]told{
 	"idempotency_conflict":     {"The idempotency key was used for another message.", "Use a new key for a new message.", service},
 	"idempotency_in_progress":  {"A submission with this key is still in progress.", "Repeat it with the same key.", service},
 	"draft_already_sent":       {"The draft was sent already.", "Look at the message whose id the answer gives.", nobody},
-	"not_cancelable":           {"Nothing of the message can be canceled: it is with a carrier that takes no cancel requests, or has ended.", "Let it go on.", nobody},
+	"not_cancelable":           {"Nothing of the message can be canceled: it is with a carrier that takes no cancel requests, may be with one, or has ended.", "Let it go on.", nobody},
 	"not_retryable":            {"Nothing of the message can be retried: that takes failed, expired before it left, uncertain or held, a recipient who has not opted out, and an account that may send.", "Put that right, or let it go on.", service},
 	"not_holdable":             {"Nothing of the message waits here, so that it could be held.", "Let it go on, or cancel it.", operator},
 	"not_held":                 {"Nothing of the message is held by an operator.", "There is nothing to release.", operator},

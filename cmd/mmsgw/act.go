@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -25,9 +26,11 @@ type filterFlags struct {
 	client.Filter
 	to           []string
 	since, until string
+	given        *pflag.FlagSet
 }
 
 func (f *filterFlags) on(flags *pflag.FlagSet) {
+	f.given = flags
 	flags.StringSliceVar(&f.to, "to", nil, "a recipient's `NUMBER`; with an ID several times, or with commas, for several")
 	flags.StringVar(&f.Account, "account", "", "those of the account with this `ID`")
 	flags.StringVar(&f.From, "from", "", "those from this `NUMBER`")
@@ -43,6 +46,24 @@ func (f *filterFlags) on(flags *pflag.FlagSet) {
 func (f *filterFlags) only() bool {
 	return f.Filter == client.Filter{} && f.since == "" && f.until == ""
 }
+
+// filled refuses a flag without a value: it is more often a script's unset variable
+// than the wish to choose all.
+func (f *filterFlags) filled() (err error) {
+	f.given.Visit(func(flag *pflag.Flag) {
+		empty := flag.Value.String() == ""
+		if flag.Name == "to" {
+			empty = len(f.to) == 0
+		}
+		if err == nil && empty && slices.Contains(choosing, flag.Name) {
+			err = usage("--%s is empty; leave it out where it is not to choose", flag.Name)
+		}
+	})
+	return err
+}
+
+// choosing are the flags that choose deliveries.
+var choosing = []string{"to", "account", "from", "state", "reason", "carrier", "reference", "since", "until"}
 
 // read makes a filter of the flags.
 func (f *filterFlags) read(now time.Time) (filter client.Filter, err error) {
@@ -130,9 +151,14 @@ known whether it was done: look, then repeat it.`, examples
 
 func (a *acting) run(ctx context.Context, t *terminal, args []string) error {
 	var filter client.Filter
+	if err := a.filter.filled(); err != nil {
+		return err
+	}
 	switch {
 	case len(args) > 1:
 		return usage("takes one message's id; %q is one too many", args[1])
+	case len(args) == 1 && args[0] == "":
+		return usage("the id is empty; a message's begins with msg_")
 	case len(args) == 1 && !a.filter.only():
 		return usage("an ID names the message; beside it only --to chooses")
 	case len(args) == 1 && a.dry:

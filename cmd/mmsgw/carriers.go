@@ -86,6 +86,15 @@ func pauseCarrier(ctx context.Context, t *terminal, r *reach, verb, name string)
 	return nil
 }
 
+// is tells what a carrier does: to one that is not configured nothing goes,
+// whatever its lane was left as.
+func is(c *client.Carrier) string {
+	if !c.Configured {
+		return "gone"
+	}
+	return c.State
+}
+
 // sayCarrier prints a carrier: what it is doing and why, what was agreed, what
 // waits.
 func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
@@ -93,19 +102,24 @@ func sayCarrier(t *terminal, c *client.Carrier, now time.Time) {
 	if !c.Configured {
 		kind = "not in the configuration any more"
 	}
-	t.line("%s  %s  (%s)", t.paint(bold, c.Name), t.paint(colorOf(c.State), c.State), kind)
+	t.line("%s  %s  (%s)", t.paint(bold, c.Name), t.paint(colorOf(is(c)), is(c)), kind)
 	if c.Reason != nil {
 		text := c.Reason.Message
 		if c.Code != "" {
-			text += " The carrier's code: " + c.Code + "."
+			text += " The last try: " + answered(c.Code) + "."
 		}
 		t.line("  why        %s", text)
 	}
 	if c.Since != nil {
 		t.line("  since      %s (%s ago)", clock(*c.Since), age(now.Sub(*c.Since)))
 	}
-	if c.NextTryAt != nil {
+	switch {
+	case c.NextTryAt != nil && c.NextTryAt.After(now):
 		t.line("  next try   %s", clock(*c.NextTryAt))
+	case c.NextTryAt != nil && c.Waiting == 0: // due, and there was nothing to try with
+		t.line("  next try   with the next message")
+	case c.NextTryAt != nil:
+		t.line("  next try   is due now")
 	}
 	if c.PausedAt != nil {
 		t.line("  paused     %s by %s", clock(*c.PausedAt), c.PausedBy)

@@ -81,8 +81,37 @@ func (r *rooms) reload(ctx context.Context, log *slog.Logger, who string) ([]str
 		log.Warn("configuration: "+w.Message, gateway.KeyKey, w.Key)
 	}
 	log.Info("configuration reloaded", gateway.KeyCount, len(changes), gateway.KeyWho, who)
+	r.warnGone(ctx, before, after, log)
 	data := gateway.EventData{By: who, Changes: keys}
 	return keys, r.store.Tell(ctx, gateway.Event{At: r.now(), Type: "config.reloaded", N: -1, Data: data.JSON()})
+}
+
+// warnGone tells of carriers that a reload took away while messages wait for
+// them. Those that have another carrier may be about to leave.
+func (r *rooms) warnGone(ctx context.Context, before, after *setup, log *slog.Logger) {
+	var backlog []gateway.Backlog
+	for i := range before.config.Carriers {
+		name := before.config.Carriers[i].Name
+		if carrierNamed(after, name) != nil {
+			continue
+		}
+		if backlog == nil {
+			var err error
+			if backlog, err = r.store.Backlog(ctx); err != nil {
+				log.Warn("what waits for carriers that are gone could not be counted", gateway.KeyError, err)
+				return
+			}
+		}
+		var n int64
+		for _, b := range backlog {
+			if b.Lane == name {
+				n += b.Count
+			}
+		}
+		if n > 0 {
+			log.Warn("messages wait for a carrier that is not configured any more; those without another expire unless it is configured again", gateway.KeyCarrier, name, gateway.KeyCount, n)
+		}
+	}
 }
 
 // refuseRestart tells which changes a reload can't make.

@@ -49,8 +49,16 @@ var waiting = map[string]string{
 	"queued": "waiting for the next try…", "uncertain": "waiting for a report…", "held": "waiting…", "scheduled": "waiting for its time…",
 }
 
+// since is a time since the beginning: to the tenth of a millisecond where that can be
+// read, and as an age where hours would be.
 func since(d time.Duration) string {
-	return fmt.Sprintf("%9.1f ms", float64(d.Microseconds())/1000)
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%9.1f ms", float64(d.Microseconds())/1000)
+	case d < time.Minute:
+		return fmt.Sprintf("%10.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%12s", age(d))
 }
 
 // details are an event's data in words.
@@ -75,14 +83,20 @@ func details(e client.Event) string {
 	case "delivery.sent", "report.unmatched":
 		add("carrier's id ", d.CarrierMessageID)
 	}
-	if e.Type != "delivery.attempted" { // there it is of the attempt before
-		add("carrier says ", d.CarrierStatus)
+	switch person := d.By != "" && (e.Type == "delivery.held" || e.Type == "delivery.queued"); {
+	case person, e.Type == "delivery.attempted": // there it is of the attempt before
+	default:
+		add("", answered(d.CarrierStatus))
 	}
 	if d.ClaimedBy != "" && d.ClaimedBy != "gateway" && d.By == "" {
 		add("claimed by ", d.ClaimedBy)
 	}
 	if d.NextAttemptAt != nil {
-		add("next ", d.NextAttemptAt.Local().Format("15:04:05.000"))
+		form := "15:04:05.000"
+		if d.NextAttemptAt.Sub(e.At) > 12*time.Hour { // of which day?
+			form = "2006-01-02 15:04:05"
+		}
+		add("next ", d.NextAttemptAt.Local().Format(form))
 	}
 	if d.Late {
 		add("", "changes nothing")
@@ -97,4 +111,23 @@ func details(e client.Event) string {
 	add("by ", d.By)
 	add("", d.Note)
 	return strings.Join(parts, ", ")
+}
+
+// unanswered are the codes that are the gateway's own, for what is no answer.
+var unanswered = map[string]string{
+	"unreadable": "the carrier's answer can't be read", "no-answer": "the connection ended without an answer", "timeout": "no answer in time",
+	"canceled": "given up before an answer came", "owner_gone": "the node ended before an answer came", "refused": "the carrier refuses connections",
+	"connect-timeout": "the carrier could not be reached in time", "dns": "the carrier's name could not be found", "not-sent": "nothing could be sent",
+	"tls": "the carrier's TLS failed", "media-corrupt": "a stored picture is damaged", "media-unread": "a stored picture could not be read",
+}
+
+// answered tells what a code says, and does not have the carrier say what is ours.
+func answered(code string) string {
+	if code == "" {
+		return ""
+	}
+	if text, ok := unanswered[code]; ok {
+		return text + " (" + code + ")"
+	}
+	return "carrier says " + code
 }

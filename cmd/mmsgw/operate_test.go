@@ -127,15 +127,31 @@ func TestAge(t *testing.T) {
 
 // Every event is told in words.
 func TestDetails(t *testing.T) {
+	at := time.Date(2026, 12, 1, 15, 0, 0, 0, time.UTC)
+	soon, later := at.Add(time.Minute), at.AddDate(0, 0, 20)
 	for want, e := range map[string]client.Event{
-		"opted in, of +12125550123, by uid 7, said START":              {Type: "optout.changed", Data: []byte(`{"opted_out":false,"from":"+12125550123","by":"uid 7","note":"said START"}`)},
-		"opted out, by a phone":                                        {Type: "optout.changed", Data: []byte(`{"opted_out":true,"by":"a phone"}`)},
-		"by uid 0":                                                     {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
-		"carriers[north].limits.window log.level, by uid 0":            {Type: "config.reloaded", Data: []byte(`{"changes":["carriers[north].limits.window","log.level"],"by":"uid 0"}`)},
-		"awaiting_report, by uid 0, the carrier is asked to cancel it": {Type: "delivery.reported", Data: []byte(`{"state":"sent","reason":"awaiting_report","by":"uid 0","note":"the carrier is asked to cancel it"}`)},
+		"opted in, of +12125550123, by uid 7, said START":                {Type: "optout.changed", Data: []byte(`{"opted_out":false,"from":"+12125550123","by":"uid 7","note":"said START"}`)},
+		"opted out, by a phone":                                          {Type: "optout.changed", Data: []byte(`{"opted_out":true,"by":"a phone"}`)},
+		"by uid 0":                                                       {Type: "carrier.paused", Data: []byte(`{"claimed_by":"operator","by":"uid 0"}`)},
+		"carriers[north].limits.window log.level, by uid 0":              {Type: "config.reloaded", Data: []byte(`{"changes":["carriers[north].limits.window","log.level"],"by":"uid 0"}`)},
+		"awaiting_report, no answer in time (timeout)":                   {Type: "delivery.uncertain", Data: []byte(`{"reason":"awaiting_report","carrier_status":"timeout"}`)},
+		"sender_paused, carrier says 4007":                               {Type: "delivery.held", Data: []byte(`{"reason":"sender_paused","carrier_status":"4007"}`)},
+		"operator_hold, by uid 0":                                        {Type: "delivery.held", Data: []byte(`{"reason":"operator_hold","carrier_status":"4007","by":"uid 0"}`)},
+		"backing_off, next " + soon.Local().Format("15:04:05.000"):       {At: at, Type: "delivery.queued", Data: []byte(`{"reason":"backing_off","next_attempt_at":"2026-12-01T15:01:00Z"}`)},
+		"scheduled, next " + later.Local().Format("2006-01-02 15:04:05"): {At: at, Type: "delivery.scheduled", Data: []byte(`{"reason":"scheduled","next_attempt_at":"2026-12-21T15:00:00Z"}`)},
+		"awaiting_report, by uid 0, the carrier is asked to cancel it":   {Type: "delivery.reported", Data: []byte(`{"state":"sent","reason":"awaiting_report","by":"uid 0","note":"the carrier is asked to cancel it"}`)},
 	} {
 		if got := details(e); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// What is hours old is not told in milliseconds.
+func TestSince(t *testing.T) {
+	for d, want := range map[time.Duration]string{1250 * time.Microsecond: "      1.2 ms", 9 * time.Second: "   9000.0 ms", 16 * time.Second: "      16.0 s", 2*time.Hour + 3*time.Minute: "       2h03m", 80 * time.Hour: "          3d"} {
+		if got := since(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
 }
@@ -169,6 +185,26 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{"opreator_hold": "operator_hold", "to_opt_out": "to_opted_out", "breaker": "breaker_open"} {
 		if got := nearest(word, []string{"waiting_turn", "to_opted_out", "operator_hold", "breaker_open", "no_report"}); got[0] != want || len(got) != maxNearest {
 			t.Errorf("%s: %q, want %s first", word, got, want)
+		}
+	}
+}
+
+// A probe that is due waits for something to try with: its time is no promise.
+func TestSayCarrier(t *testing.T) {
+	now := time.Date(2026, 12, 1, 15, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		next       time.Time
+		configured bool
+		waiting    int64
+		want       string
+	}{
+		{now.Add(time.Minute), true, 1, "next try   " + clock(now.Add(time.Minute))}, {now.Add(-time.Minute), true, 0, "next try   with the next message"},
+		{now.Add(-time.Second), true, 1, "next try   is due now"}, {now, false, 1, "north  gone  ("},
+	} {
+		var out bytes.Buffer
+		sayCarrier(&terminal{out: &out}, &client.Carrier{Name: "north", State: "stopped", Configured: c.configured, Waiting: c.waiting, NextTryAt: &c.next}, now)
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s\nlacks %q", out.String(), c.want)
 		}
 	}
 }

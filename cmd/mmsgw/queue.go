@@ -54,7 +54,7 @@ func sayQueue(t *terminal, carriers []client.Carrier, now time.Time) error {
 	for i := range carriers {
 		c := &carriers[i]
 		if len(c.Backlog) == 0 {
-			fmt.Fprintf(w, "%s\t%s\t0\t-\t-\t-\t-\n", c.Name, c.State)
+			fmt.Fprintf(w, "%s\t%s\t0\t-\t-\t-\t-\n", c.Name, is(c))
 		}
 		for _, b := range c.Backlog {
 			why, oldest, next := "-", "-", "-"
@@ -67,7 +67,7 @@ func sayQueue(t *terminal, carriers []client.Carrier, now time.Time) error {
 			if b.NextAt != nil {
 				next = clock(*b.NextAt)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", c.Name, c.State, b.Count, b.State, why, oldest, next)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", c.Name, is(c), b.Count, b.State, why, oldest, next)
 		}
 	}
 	return w.Flush()

@@ -19,7 +19,7 @@ func showCommand() *command {
 	r := c.reaches()
 	c.prints()
 	c.run = func(ctx context.Context, t *terminal, args []string) error {
-		if len(args) != 1 {
+		if len(args) != 1 || args[0] == "" {
 			return usage("name one message by its id, which begins with msg_")
 		}
 		return show(ctx, t, r, args[0])

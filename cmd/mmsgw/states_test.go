@@ -26,10 +26,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // goldenShow is what mmsgw show says of each state and reason.
 const goldenShow = "../../testdata/show/golden.txt"
 
-// A street is one carrier of many, and the area code whose numbers it serves.
-type street struct{ carrier, area, settings string }
+// An exhibit is one carrier of many, and the area code whose numbers it serves.
+type exhibit struct{ carrier, area, settings string }
 
-var streets = []street{
+var gallery = []exhibit{
 	{"plain-tel", "416", `
     retry: {first: 20ms, max: 40ms, attempts: 2}
     cancel: true
@@ -56,8 +56,8 @@ var streets = []street{
     limits: {per_day: 1}`},
 }
 
-// A stand is where one message comes to.
-type stand struct {
+// A sight is where one message comes to.
+type sight struct {
 	name   string // its state and reason, and behind a comma what else is special
 	area   string
 	fault  string                         // the carrier's, for this recipient
@@ -69,7 +69,7 @@ type stand struct {
 }
 
 // beforehand are those that wait at the gate while a person changes something.
-var beforehand = []stand{
+var beforehand = []sight{
 	{name: "held standing_changed", area: "415", as: func(s *client.Submission) { s.Account, s.From = "beta", "+12125550124" }},
 	{name: "blocked to_opted_out", area: "415", then: func(w *town, _ string, to ...string) {
 		if _, err := w.client.OptOut(w.t.Context(), to[0], "acme", ""); err != nil {
@@ -78,7 +78,7 @@ var beforehand = []stand{
 	}},
 }
 
-var stands = []stand{
+var stands = []sight{
 	{name: "expired expired_before_send", area: "917", minute: true},
 	{name: "unknown no_report, in doubt", area: "905", fault: "lost", minute: true},
 	{name: "delivered retrieved, the last of the day", area: "305", first: true},
@@ -148,16 +148,16 @@ func by(call func(*client.Client, context.Context, string, ...string) (*client.M
 // show says of it is what it said when somebody read it last.
 func TestEveryStateAndReason(t *testing.T) {
 	t.Parallel()
-	w := foundStreets(t)
+	w := foundGallery(t)
 	w.serve(binary)
 	for _, name := range []string{"gate-tel", "paused-tel"} {
 		w.do("carriers", "pause", name).want(t, exitDone, "paused", "")
 	}
-	sent := w.submit(beforehand, 0)
+	sent := w.bring(beforehand, 0)
 	w.edit("id: beta", "id: beta, suspended: true")
 	w.do("reload").want(t, exitDone, "accounts[beta].suspended", "")
 	w.do("carriers", "resume", "gate-tel").want(t, exitDone, "going", "")
-	sent = append(sent, w.submit(stands, recipients(beforehand))...)
+	sent = append(sent, w.bring(stands, recipients(beforehand))...)
 
 	var golden strings.Builder
 	reached := map[string]bool{}
@@ -186,8 +186,8 @@ func TestEveryStateAndReason(t *testing.T) {
 	compareGolden(t, golden.String())
 }
 
-// foundStreets is a town with many carriers.
-func foundStreets(t *testing.T) *town {
+// foundGallery is a town with many carriers.
+func foundGallery(t *testing.T) *town {
 	w := found(t, simulator.Options{}, "first: 1s, max: 1s")
 	faults := map[string]string{}
 	n := 0
@@ -209,7 +209,7 @@ capability: {file: numbers.csv}
 carriers:
 `, w.reports, w.admin)
 	routes := "routes:\n"
-	for _, s := range streets {
+	for _, s := range gallery {
 		mmsc, err := simulator.Open("127.0.0.1:0", simulator.Options{Scenario: faults, ReportTo: "http://" + w.reports + "/mm7/" + s.carrier, Transport: &tightLipped{}})
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func (l *tightLipped) RoundTrip(r *http.Request) (*http.Response, error) {
 func recipientOf(area string, n int) string { return fmt.Sprintf("+1%s555%04d", area, 100+n) }
 
 // recipients counts those of some messages.
-func recipients(stands []stand) (n int) {
+func recipients(stands []sight) (n int) {
 	for _, s := range stands {
 		n += 1 + len(s.more)
 	}
@@ -258,7 +258,7 @@ func recipients(stands []stand) (n int) {
 
 // submit sends the messages, whose first recipient is the n-th, and gives their
 // ids.
-func (w *town) submit(stands []stand, n int) (ids []string) {
+func (w *town) bring(stands []sight, n int) (ids []string) {
 	for _, s := range stands {
 		m := client.Submission{Account: "acme", From: demoSender, Subject: "s", Text: "x"}
 		for range 1 + len(s.more) {
@@ -300,7 +300,7 @@ func (w *town) standing(id string) string {
 }
 
 // reach waits until a message stands where its name says.
-func (w *town) reach(id string, s stand) bool {
+func (w *town) reach(id string, s sight) bool {
 	w.t.Helper()
 	want, _, _ := strings.Cut(s.name, ",")
 	deadline := time.Now().Add(15 * time.Second)

@@ -83,7 +83,7 @@ func colorOf(state string) string {
 	switch state {
 	case "delivered", "read", "completed", "going", "resumed", "breaker_closed":
 		return green
-	case "failed", "undelivered", "expired", "blocked", "unmatched", "stopped", "breaker_open", "breaker_opened":
+	case "failed", "undelivered", "expired", "blocked", "unmatched", "stopped", "breaker_open", "breaker_opened", "gone":
 		return red
 	case "held", "uncertain", "unknown", "mixed", "canceled", "paused", "daily_cap":
 		return yellow

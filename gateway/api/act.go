@@ -163,15 +163,27 @@ func verbs() []string {
 	return all
 }
 
-// words reads an object of strings.
+// words reads an object of strings. An empty one or null is refused: it is more often
+// a program's mistake than the wish to choose all.
 func (d *decoder) words(field string, fields []string, into map[string]string) error {
 	if d.peek() != '{' {
 		d.invalid(field, "This must be an object.")
 		return d.skip()
 	}
-	return d.fields(field, fields, func(key string) error {
+	var seen keys
+	return d.object(func(name []byte, at int) error {
+		key, err := d.first(&seen, fields, name, at, field)
+		if err != nil {
+			return err
+		}
+		if d.peek(); key == "" {
+			return d.skip()
+		}
 		var word string
-		err := d.line(field+"/"+key, gateway.MaxReference, &word)
+		err = d.line(field+"/"+key, gateway.MaxReference, &word)
+		if err == nil && word == "" && !d.failed[field+"/"+key] {
+			d.invalid(field+"/"+key, "This must not be empty. Leave the field out where it is not to choose.")
+		}
 		into[key] = word
 		return err
 	})

@@ -221,6 +221,8 @@ func TestWrongActs(t *testing.T) {
 		"nothing":             {"/v1/actions", ``, 422, "field_missing", "/verb"},
 		"an unknown verb":     {"/v1/actions", `{"verb":"kill","filter":{}}`, 422, "field_invalid", "/verb"},
 		"a filter's state":    {"/v1/actions", `{"verb":"hold","filter":{"state":"stuck"}}`, 422, "field_invalid", "/filter/state"},
+		"a filter's nothing":  {"/v1/actions", `{"verb":"hold","filter":{"reference":""}}`, 422, "field_invalid", "/filter/reference"},
+		"a filter's null":     {"/v1/actions", `{"verb":"hold","filter":{"carrier":"north","to":null}}`, 422, "field_invalid", "/filter/to"},
 		"a filter's number":   {"/v1/actions", `{"verb":"hold","filter":{"to":"stuck"}}`, 422, "field_invalid", "/filter/to"},
 		"a filter's kind":     {"/v1/actions", `{"verb":"hold","filter":{"to":5}}`, 422, "field_invalid", "/filter/to"},
 		"a filter's time":     {"/v1/actions", `{"verb":"hold","filter":{"since":"now"}}`, 422, "field_invalid", "/filter/since"},
@@ -330,6 +332,15 @@ func TestOptOut(t *testing.T) {
 		if p := w.do(method, path, nil).problem(t); p.Status != c.status || p.Code != c.code {
 			t.Errorf("%s %s: %+v", method, path, p)
 		}
+	}
+	for _, method := range []string{"PUT", "DELETE"} { // what is said in a body is not dropped
+		path := "/v1/numbers/" + to2 + "/opt-out?account=acme" + map[string]string{"DELETE": "&reason=x"}[method]
+		if p := w.do(method, path, strings.NewReader(`{"from":"`+via+`"}`), "Content-Type", "application/json").problem(t); p.Status != 400 || p.Code != "unknown_field" {
+			t.Errorf("%s with a body: %+v", method, p)
+		}
+	}
+	if len(w.said) != 3 {
+		t.Errorf("said: %+v", w.said)
 	}
 	w.accounts = []string{"acme", "other"}
 	if p := w.do("PUT", "/v1/numbers/"+to+"/opt-out", nil).problem(t); p.Status != 422 || p.Code != "account_required" {

@@ -52,6 +52,9 @@ func (s *Server) pause(pause bool) call {
 		if _, err := query(r); err != nil {
 			return err
 		}
+		if _, err := s.small(w, r, nil, nil); err != nil {
+			return err
+		}
 		name := r.PathValue("name")
 		if _, err := s.lane(r.Context(), name); err != nil {
 			return err
@@ -188,6 +191,9 @@ func wireReason(r gateway.Reason) *client.Reason {
 // reload is POST /v1/reload.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request, who caller) error {
 	if _, err := query(r); err != nil {
+		return err
+	}
+	if _, err := s.small(w, r, nil, nil); err != nil {
 		return err
 	}
 	changed, err := s.Reload(r.Context(), who.name)

@@ -17,6 +17,9 @@ func (s *Server) optOut(w http.ResponseWriter, r *http.Request, who caller) erro
 	if err != nil {
 		return err
 	}
+	if _, err := s.small(w, r, nil, nil); err != nil {
+		return err
+	}
 	if o.From != "" {
 		if _, owned := s.Gateway.Rules.Load().Accounts[o.Account].Numbers[o.From]; !owned {
 			return wrongQuery("from", "one of the account's numbers")
@@ -33,6 +36,9 @@ func (s *Server) optOut(w http.ResponseWriter, r *http.Request, who caller) erro
 func (s *Server) optIn(w http.ResponseWriter, r *http.Request, who caller) error {
 	o, err := s.said(r, who, "account", "from", "reason")
 	if err != nil {
+		return err
+	}
+	if _, err := s.small(w, r, nil, nil); err != nil {
 		return err
 	}
 	if o.Note == "" {

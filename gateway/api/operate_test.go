@@ -225,3 +225,43 @@ func TestReloadThatCannotBeTold(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// A call that takes no body refuses a field, and does nothing.
+func TestNoBody(t *testing.T) {
+	w := open(t)
+	w.operator = true
+	w.desk.changes = []string{"log.level"}
+	for _, path := range []string{"/v1/carriers/north/pause", "/v1/carriers/north/resume", "/v1/reload"} {
+		if p := w.json(path, `{"dry_run":true}`).problem(t); p.Status != 400 || p.Code != "unknown_field" {
+			t.Errorf("%s: %+v", path, p)
+		}
+		if a := w.json(path, `{}`); a.status != 200 {
+			t.Errorf("%s: HTTP %d: %s", path, a.status, a.body)
+		}
+	}
+	if log := w.log.String(); strings.Count(log, "carrier paused") != 1 {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+// What waits for a carrier that is not configured is promised no turn.
+func TestWaitsForNobody(t *testing.T) {
+	w := open(t)
+	now := w.send(base(`,"text":"hi"`))
+	later := w.send(base(`,"text":"hi","send_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"`))
+	why := func(m *client.Message) client.Reason {
+		var read client.Message
+		decode(t, w.get("/v1/messages/"+m.ID).body, &read)
+		return *read.Deliveries[0].Reason
+	}
+	if r := why(now); r.Code != "waiting_turn" || strings.Contains(r.Message, "not in the configuration") {
+		t.Errorf("%+v", r)
+	}
+	w.desk.links = nil
+	if r := why(now); r.Code != "waiting_turn" || !strings.Contains(r.Message, "not in the configuration") || strings.Contains(r.Message, "rate") {
+		t.Errorf("%+v", r)
+	}
+	if r := why(later); r.Code != "scheduled" || !strings.Contains(r.Message, "not in the configuration") {
+		t.Errorf("%+v", r)
+	}
+}

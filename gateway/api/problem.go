@@ -82,7 +82,7 @@ func unfit(err error) *client.Problem {
 		err          error
 		code, detail string
 	}{
-		{gateway.ErrNotCancelable, "not_cancelable", "Nothing of the message can be canceled. What has not left can be, and what the carrier took where that carrier takes cancel requests; not what has ended."},
+		{gateway.ErrNotCancelable, "not_cancelable", "Nothing of the message can be canceled. What has not left can be, and what the carrier took where that carrier takes cancel requests; not what is just being sent, what may have been taken without an answer, or what has ended."},
 		{gateway.ErrNotRetryable, "not_retryable", "Nothing of the message can be retried. That takes a delivery that failed, expired before it left, is uncertain, or is held by an operator or as ambiguous; a recipient who has not opted out; and an account that may send."},
 		{gateway.ErrNotHoldable, "not_holdable", "Nothing of the message can be held. That takes a delivery that waits here: scheduled, queued, or held for another reason."},
 		{gateway.ErrNotHeld, "not_held", "Nothing of the message is held by an operator, so there is nothing to release."},

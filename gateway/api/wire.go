@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,11 +15,30 @@ func (s *Server) wireMessage(m *gateway.Message, attempts []gateway.Attempt) *cl
 	w := s.summary(m)
 	w.Deliveries = make([]client.Delivery, len(m.Deliveries))
 	covering := attemptsOf(attempts, len(m.Deliveries))
+	var links []Link
 	for i := range m.Deliveries {
 		w.Deliveries[i] = wireDelivery(&m.Deliveries[i], m.Channel, covering[i])
+		d := &w.Deliveries[i]
+		if d.Reason == nil || !slices.Contains(turns, gateway.Reason(d.Reason.Code)) {
+			continue
+		}
+		if links == nil {
+			links = s.Links()
+		}
+		if !slices.ContainsFunc(links, func(l Link) bool { return l.Name == d.Carrier }) {
+			d.Reason.Message = forNobody
+		}
 	}
 	return w
 }
+
+// turns are the reasons that promise a turn, or that the lane goes on.
+var turns = []gateway.Reason{gateway.WaitingTurn, gateway.BackingOff, gateway.WaitsForTime, gateway.CarrierPaused, gateway.BreakerOpen,
+	gateway.LaneStopped, gateway.SenderPaused, gateway.DailyCap}
+
+// forNobody is said of what waits for a carrier that a reload took away: neither
+// a turn nor a try will come.
+const forNobody = "It waits for a carrier that is not in the configuration. It goes on when an operator configures the carrier again, and ends with its validity."
 
 // summary is a message without its deliveries, as lists tell it.
 func (s *Server) summary(m *gateway.Message) *client.Message {

@@ -181,7 +181,7 @@ func (f *flight) log(d *gateway.Delivery, r gateway.Result, next gateway.Next) {
 	if id := cmp.Or(r.CarrierID, r.CarrierKey); id != "" {
 		attrs = append(attrs, slog.String(gateway.KeyCarrierMessageID, id))
 	}
-	if !next.Due.IsZero() {
+	if !next.Due.IsZero() && !next.Ready { // of what may go at once Due is the end of its validity
 		attrs = append(attrs, slog.Time(gateway.KeyDue, next.Due))
 	}
 	if next.Lane != "" {
@@ -211,8 +211,11 @@ func (l *lane) tell(did change, r gateway.Result) {
 	note := gateway.LaneNote{Status: l.health.status(l.name), Event: did.event, Free: did.free, Sender: did.sender, Evade: l.health.held != ""}
 	l.mu.Unlock()
 	if s, ok := said[did.event]; ok {
-		l.log().Log(context.Background(), s.level, s.text, gateway.KeyEvent, did.event, gateway.KeyReason, string(note.Status.Reason),
-			gateway.KeyCode, r.Code, gateway.KeyDue, note.Status.Until)
+		attrs := []slog.Attr{slog.String(gateway.KeyEvent, did.event), slog.String(gateway.KeyCode, r.Code)}
+		if note.Status.Reason != "" { // a lane that goes again has none, and nothing to wait for
+			attrs = append(attrs, slog.String(gateway.KeyReason, string(note.Status.Reason)), slog.Time(gateway.KeyDue, note.Status.Until))
+		}
+		l.log().LogAttrs(context.Background(), s.level, s.text, attrs...)
 	}
 	l.relay.note(note)
 	if did.event != "" && note.Status.Reason == "" {

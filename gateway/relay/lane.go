@@ -17,9 +17,6 @@ const (
 	ahead = 25 * time.Millisecond
 	// maxTake bounds what one Take brings into memory, in recipients.
 	maxTake = 256
-	// aMoment is how long an account's standing holds that was asked when a
-	// message was accepted.
-	aMoment = time.Minute
 	// unsettled is how many results beyond the window may wait for the store.
 	unsettled = 64
 )
@@ -205,6 +202,7 @@ func (l *lane) ask(now time.Time) (again time.Time) {
 	if fresh {
 		l.relay.note(gateway.LaneNote{Status: status})
 		l.relay.evade(l)
+		l.log().Info("the carrier's day begins: the lane goes on")
 	}
 	if want.requests > 0 {
 		l.relay.opt.Queue.Take(order, func(got gateway.Taken, err error) { l.took(want, order.Day, hints, got, err) })
@@ -359,6 +357,7 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 		recipients += len(d.Deliveries)
 	}
 	resumed := l.paused && err == nil && !got.Paused
+	spent := got.Spent && err == nil && l.spent.IsZero()
 	news := l.heed(got, day, hints, len(got.Dispatches) >= asked.requests || recipients >= asked.recipients, now, err)
 	note := gateway.LaneNote{Status: l.status(), Evade: true}
 	l.stir()
@@ -374,6 +373,9 @@ func (l *lane) took(asked reserved, day gateway.Day, hints uint64, got gateway.T
 	}
 	if err != nil {
 		l.log().Warn("nothing could be taken from the store; it is tried again", gateway.KeyError, err)
+	}
+	if spent { // the feed has no event of it
+		l.log().Warn("the carrier's limit for the day is used up: nothing is sent to it before its midnight", gateway.KeyReason, string(gateway.DailyCap), gateway.KeyDue, day.End.UTC())
 	}
 }
 

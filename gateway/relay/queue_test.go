@@ -24,6 +24,7 @@ type memory struct {
 	attempts   map[gateway.ID]*gateway.Attempt
 	lease      gateway.Lease
 	other      bool  // another node holds the lanes
+	spent      bool  // the day's limit is used up
 	broken     error // what every change gets
 	unsettled  error // what every Settle gets
 	settles    int
@@ -121,7 +122,7 @@ func (m *memory) Take(o gateway.Order, done func(gateway.Taken, error)) {
 			return gateway.ErrNotOwner
 		}
 		for _, d := range m.deliveries {
-			if !d.Ready || d.Lane != o.Lease.Lane || !now.Before(d.ValidUntil) || len(taken) >= o.N {
+			if m.spent || !d.Ready || d.Lane != o.Lease.Lane || !now.Before(d.ValidUntil) || len(taken) >= o.N {
 				continue
 			}
 			if next := o.Judge(d, m.message(d), now); next != nil {
@@ -133,9 +134,9 @@ func (m *memory) Take(o gateway.Order, done func(gateway.Taken, error)) {
 		return nil
 	}, func(err error) {
 		m.mu.Lock()
-		late := m.late
+		late, spent := m.late, m.spent
 		m.mu.Unlock()
-		time.AfterFunc(late, func() { done(gateway.Taken{Dispatches: taken}, err) })
+		time.AfterFunc(late, func() { done(gateway.Taken{Dispatches: taken, Spent: spent}, err) })
 	})
 }
 

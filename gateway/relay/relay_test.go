@@ -332,6 +332,9 @@ func TestRelayLaneStopsAndRecovers(t *testing.T) {
 		if strings.Count(log, "level=ERROR") != 1 || strings.Count(log, "the lane goes on") != 1 {
 			b.Errorf("a stop and a recovery are told once each:\n%s", grep(log, "ERROR", "the lane goes on"))
 		}
+		if end := grep(log, "the lane goes on"); strings.Contains(end, "due=") || strings.Contains(end, "reason=") {
+			b.Errorf("a lane that goes waits for nothing:\n%s", end)
+		}
 		if _, boarded := b.submit("north"); !boarded {
 			b.Error("no seat in a lane that goes again")
 		}
