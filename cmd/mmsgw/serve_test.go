@@ -62,7 +62,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	show := mmsgw(t, nil, "show", again.ID, "--socket", w.socket)
-	if !strings.HasPrefix(show.out, again.ID+" from +12125550123 to +14165550199 by carrier north has ended: delivered. ") {
+	if !strings.HasPrefix(show.out, again.ID+" from +12125550123 to +14165550199 has ended: delivered. ") {
 		t.Errorf("show begins %q", show.out)
 	}
 	for _, want := range []string{"r-1", "History", "delivered"} {

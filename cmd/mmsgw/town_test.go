@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"testing"
-	"time"
 
 	"mmsgw/client"
 	"mmsgw/simulator"
@@ -141,11 +138,4 @@ func (p *process) ending() string {
 		p.t.Errorf("SIGTERM: exit code %d: %s", code, p.log)
 	}
 	return p.log.String()
-}
-
-// soon is a context that a test's calls may take.
-func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }
