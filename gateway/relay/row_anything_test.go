@@ -60,13 +60,23 @@ func (w *week) roll(n int) int {
 	return w.die.IntN(n)
 }
 
+// fall makes a carrier ill, or well.
+func (w *week) fall(name string, ill bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ill[name] = ill
+}
+
 // answer is what a carrier says, and reports of what it took.
 func (w *week) answer(p *peer, name string) func(gateway.Dispatch, int) gateway.Result {
 	return func(d gateway.Dispatch, n int) gateway.Result {
 		r := []gateway.Result{taken, taken, taken, taken, tryLater, silence, noSender, down,
 			{Outcome: gateway.Rejected, Reason: gateway.RefusedContent, Code: "2004", Counts: true},
 			{Outcome: gateway.Rejected, Reason: gateway.RefusedRequest, Code: "2007", Counts: true}}[w.roll(10)]
-		if w.ill[name] {
+		w.mu.Lock()
+		ill := w.ill[name]
+		w.mu.Unlock()
+		if ill {
 			r = down
 		}
 		if len(d.Deliveries) > 1 && w.roll(5) == 0 {
@@ -114,7 +124,7 @@ func (w *week) step() {
 		name := w.order[w.roll(2)]
 		w.pause(name, w.roll(2) == 0)
 	case n < 18:
-		w.ill[w.order[w.roll(2)]] = w.roll(2) == 0
+		w.fall(w.order[w.roll(2)], w.roll(2) == 0)
 	case n == 18:
 		to := many(40)[w.roll(40)]
 		if _, err := w.store.OptOut(context.Background(), gateway.OptOut{Account: "acme", Number: to, At: w.now(), Who: "uid 0"}); err != nil {
@@ -198,7 +208,7 @@ func (w *week) waitsForSomething() {
 func (w *week) ends() {
 	for _, name := range w.order {
 		w.pause(name, false)
-		w.ill[name] = false
+		w.fall(name, false)
 	}
 	w.wait(40 * time.Hour)
 	for i, id := range w.ids {
